@@ -1,0 +1,1 @@
+"""The DuckDB side: connection, registry, sky coverage, SQL functions and macros."""

@@ -1,0 +1,123 @@
+"""Exposure: the pixels of a calibrated image and all that is needed to measure on them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from forcedsql.arrays import Float32Array
+from forcedsql.calibration import ApCorrMap, PhotoCalib
+from forcedsql.errors import MissingComponentError, ReadError, UnsupportedError
+from forcedsql.geometry import Box
+from forcedsql.psf.protocol import Psf
+from forcedsql.wcs import SkyWcs
+
+MaskArray = np.ndarray[Any, np.dtype[np.int32]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExposureInfo:
+    """What an exposure says about itself.
+
+    Parameters
+    ----------
+    band, physical_filter : str
+        Names of the filter, "" where unknown.
+    visit, detector : int or None
+        Numbers of the visit and the detector of a single-visit image.
+    tract : int or None
+    patch : str
+        Sky tract and patch of a coadd, None and "" otherwise.
+    mjd : float or None
+        Mid-exposure time, MJD (TAI).
+    exposure_time : float or None
+        Seconds.
+    """
+
+    band: str = ""
+    physical_filter: str = ""
+    visit: int | None = None
+    detector: int | None = None
+    tract: int | None = None
+    patch: str = ""
+    mjd: float | None = None
+    exposure_time: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Exposure:
+    """A calibrated image with its mask, variance, sky projection, PSF and calibration.
+
+    Parameters
+    ----------
+    image : ndarray, (ny, nx) float32, `unit`
+    mask : ndarray, (ny, nx) int32
+        Bit field; `mask_planes` names the bits.
+    variance : ndarray, (ny, nx) float32, `unit` squared
+    mask_planes : mapping of str to int
+        Bit number of each mask plane by its afw name.
+    xy0 : (int, int)
+        Parent pixel coordinates (x, y) of ``image[0, 0]``.
+    wcs : SkyWcs or None
+    psf : Psf or None
+    photo_calib : PhotoCalib or None
+    ap_corr : mapping of str to BoundedField, or None
+    unit : str
+        Unit of the image (``nJy``), "" where the file does not say.
+    info : ExposureInfo
+    unsupported : mapping of str to str
+        Components that the file has but no decoder knows: component name to class name.
+    """
+
+    image: Float32Array
+    mask: MaskArray
+    variance: Float32Array
+    mask_planes: Mapping[str, int] = field(default_factory=dict)
+    xy0: tuple[int, int] = (0, 0)
+    wcs: SkyWcs | None = None
+    psf: Psf | None = None
+    photo_calib: PhotoCalib | None = None
+    ap_corr: ApCorrMap | None = None
+    unit: str = ""
+    info: ExposureInfo = field(default_factory=ExposureInfo)
+    unsupported: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.image.ndim != 2:
+            raise ReadError(f"the image has {self.image.ndim} dimensions; an exposure has 2")
+        for name, plane in (("mask", self.mask), ("variance", self.variance)):
+            if plane.shape != self.image.shape:
+                raise ReadError(f"the {name} is {plane.shape} pixels, the image {self.image.shape}")
+
+    @property
+    def bbox(self) -> Box:
+        """Box of the image in parent pixels."""
+        height, width = self.image.shape
+        return Box(*self.xy0, width, height)
+
+    def require_wcs(self) -> SkyWcs:
+        """Return the sky projection.
+
+        Raises
+        ------
+        UnsupportedError
+            If the file has one of a class that no decoder knows.
+        MissingComponentError
+            If it has none.
+        """
+        self.require_supported("wcs")
+        if self.wcs is None:
+            raise MissingComponentError("the exposure has no sky projection (WCS); it cannot place positions")
+        return self.wcs
+
+    def require_supported(self, component: str) -> None:
+        """Refuse if the file holds `component` in a form that cannot be read.
+
+        Raises
+        ------
+        UnsupportedError
+        """
+        if component in self.unsupported:
+            name = self.unsupported[component]
+            raise UnsupportedError(f"the exposure's {component} is a {name}, which forcedsql cannot read")

@@ -1,0 +1,80 @@
+"""Scalar fields over an image: how calibrations and aperture corrections vary."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from forcedsql.arrays import FloatArray
+from forcedsql.geometry import Box
+
+
+class BoundedField(Protocol):
+    """A scalar function of pixel position, defined over a box of an image."""
+
+    def evaluate(self, x: FloatArray, y: FloatArray) -> FloatArray:
+        """Return the field at parent pixel positions.
+
+        Parameters
+        ----------
+        x, y : ndarray, (n,) float64, pixel
+            Parent coordinates; NaN gives NaN.
+
+        Returns
+        -------
+        ndarray, (n,) float64
+            Values, extrapolated outside the field's box.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ConstantField:
+    """The same value everywhere."""
+
+    value: float
+
+    def evaluate(self, x: FloatArray, y: FloatArray) -> FloatArray:
+        """Return the value once per position; see `BoundedField.evaluate`."""
+        return np.full(x.shape, self.value)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ChebyshevField:
+    """A two-dimensional Chebyshev polynomial of the first kind over a box.
+
+    Parameters
+    ----------
+    bbox : Box
+        Box that is mapped onto [-1, 1] in both axes, half-pixel margins included.
+    coefficients : ndarray, (ny, nx) float64
+        Coefficient of ``T_i(x) T_j(y)`` at ``[j, i]``.
+
+    Notes
+    -----
+    The scaling is that of afw ``src/math/ChebyshevBoundedField.cc``: ``2 (x - xc) / width``.
+    """
+
+    bbox: Box
+    coefficients: FloatArray
+
+    def evaluate(self, x: FloatArray, y: FloatArray) -> FloatArray:
+        """Return the polynomial at positions; see `BoundedField.evaluate`."""
+        centre_x, centre_y = self.bbox.centre
+        ny, nx = self.coefficients.shape
+        tx = _chebyshev_terms((x - centre_x) * (2.0 / max(self.bbox.width, 1)), nx)
+        ty = _chebyshev_terms((y - centre_y) * (2.0 / max(self.bbox.height, 1)), ny)
+        value = np.zeros(np.shape(x))
+        for j in range(ny):
+            row = np.zeros(np.shape(x))
+            for i in range(nx):
+                row += self.coefficients[j, i] * tx[i]
+            value += row * ty[j]
+        return value
+
+
+def _chebyshev_terms(t: FloatArray, count: int) -> list[FloatArray]:
+    terms = [np.ones_like(t), t]
+    while len(terms) < count:
+        terms.append(2.0 * t * terms[-1] - terms[-2])
+    return terms[:count]

@@ -1,0 +1,63 @@
+"""Integer pixel boxes and the rounding rule that ties positions to pixels.
+
+Everywhere in forcedsql pixel coordinates are *parent* coordinates: integers are pixel
+centres, and the lower-left pixel of an exposure is its ``xy0`` (LSST's convention, FITS
+minus 1 when ``xy0`` is zero).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from forcedsql.arrays import FloatArray, IntArray
+
+
+def nearest_pixel(position: FloatArray) -> IntArray:
+    """Return the index of the pixel that contains each coordinate.
+
+    Halves go up: ``floor(v + 0.5)``, which is LSST's rule (afw
+    ``include/lsst/afw/image/ImageUtils.h``) and not Python's ``round``.
+
+    Parameters
+    ----------
+    position : ndarray, (n,) float64, pixel
+        Finite parent coordinates.
+
+    Returns
+    -------
+    ndarray, (n,) int64, pixel
+    """
+    return np.floor(position + 0.5).astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle of whole pixels in parent coordinates.
+
+    Parameters
+    ----------
+    x0, y0 : int
+        Lower-left pixel.
+    width, height : int
+        Number of pixels along x and y; zero for an empty box.
+    """
+
+    x0: int
+    y0: int
+    width: int
+    height: int
+
+    @property
+    def x1(self) -> int:
+        """Last column inside the box."""
+        return self.x0 + self.width - 1
+
+    @property
+    def y1(self) -> int:
+        """Last row inside the box."""
+        return self.y0 + self.height - 1
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """(x, y) of the middle of the box, in pixels."""
+        return (self.x0 + self.x1) / 2.0, (self.y0 + self.y1) / 2.0

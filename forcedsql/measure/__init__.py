@@ -1,0 +1,1 @@
+"""Forced photometry: arrays of positions in, arrays of measurements out."""

@@ -1,0 +1,1 @@
+"""PSF models: one module per family, all behind `protocol.Psf`."""

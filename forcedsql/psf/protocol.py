@@ -1,0 +1,78 @@
+"""The contract of every PSF model: images and shapes at many positions at once."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from forcedsql.arrays import BoolArray, FloatArray, IntArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PsfImages:
+    """PSF images at n positions, as one block.
+
+    Parameters
+    ----------
+    values : ndarray, (n, h, w) float64
+        Image i fills ``values[i, :height[i], :width[i]]``; the rest of its plane is zero.
+        A plane of an invalid image is zero throughout.
+    x0, y0 : ndarray, (n,) int64, pixel
+        Parent coordinates of ``values[i, 0, 0]`` (relative to the centre for kernel images).
+    width, height : ndarray, (n,) int64, pixel
+        Size of each image's own box; zero where it is invalid.
+    valid : ndarray, (n,) bool
+        False where the model cannot be evaluated (NaN position, no input covers it).
+    """
+
+    values: FloatArray
+    x0: IntArray
+    y0: IntArray
+    width: IntArray
+    height: IntArray
+    valid: BoolArray
+
+    @classmethod
+    def of_one_size(cls, values: FloatArray, x0: IntArray, y0: IntArray, valid: BoolArray) -> "PsfImages":
+        """Build a block in which every valid image fills its whole plane."""
+        _, h, w = values.shape
+        return cls(values, x0, y0, np.where(valid, w, 0), np.where(valid, h, 0), valid)
+
+
+class Psf(Protocol):
+    """A point-spread function that varies over an exposure.
+
+    All positions are parent pixel coordinates, (n,) float64.  Implementations evaluate all
+    positions of a call together, and a position's result does not depend on which other
+    positions share the call.  They may be called from several threads.
+    """
+
+    @property
+    def kind(self) -> str:
+        """Name of the model's class as its file format spells it: ``SingleGaussianPsf``."""
+        ...
+
+    def images(self, x: FloatArray, y: FloatArray) -> PsfImages:
+        """Return the PSF as it falls on the pixels around each position.
+
+        Origins are parent pixels; the sub-pixel offset is in the image (afw
+        ``Psf::computeImage``).
+        """
+        ...
+
+    def kernel_images(self, x: FloatArray, y: FloatArray) -> PsfImages:
+        """Return the PSF at each position, centred on a pixel and summing to 1.
+
+        Origins are relative to that pixel (afw ``Psf::computeKernelImage``).
+        """
+        ...
+
+    def shapes(self, x: FloatArray, y: FloatArray) -> FloatArray:
+        """Return adaptive second moments at each position.
+
+        Returns
+        -------
+        ndarray, (n, 3) float64, pixel^2
+            xx, yy, xy; NaN where the model cannot be evaluated.
+        """
+        ...
