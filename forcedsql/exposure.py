@@ -45,7 +45,7 @@ class ExposureInfo:
     exposure_time: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
 class Exposure:
     """A calibrated image with its mask, variance, sky projection, PSF and calibration.
 

@@ -1,1 +1,93 @@
 """Forced photometry: arrays of positions in, arrays of measurements out."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from forcedsql.arrays import AnyArray
+from forcedsql.config import MeasurementConfig
+from forcedsql.errors import TableError
+from forcedsql.exposure import Exposure
+from forcedsql.measure.driver import flux_unit, measure_positions
+from forcedsql.measure.positions import Positions, find_positions
+from forcedsql.schema import ColumnStyle, lsst_names, lsst_schema, source_columns, source_schema
+
+__all__ = ["flux_unit", "measure", "measure_positions"]
+
+
+def measure(
+    exposure: Exposure,
+    positions: Any,
+    *,
+    config: MeasurementConfig | None = None,
+    columns: ColumnStyle = "lsst",
+    id_column: str | None = None,
+    ra_column: str | None = None,
+    dec_column: str | None = None,
+    unit: str | None = None,
+) -> pa.Table:
+    """Measure forced photometry at the positions of a table.
+
+    Parameters
+    ----------
+    exposure : Exposure
+    positions : pyarrow.Table, object with ``__arrow_c_stream__``, or astropy.table.Table
+        ids and ICRS coordinates; see `find_positions`.
+    config : MeasurementConfig, optional
+    columns : {"lsst", "source"}
+        Names and order of the LSST driver's 100 columns, or of the DP1 ``Source`` table.
+    id_column, ra_column, dec_column, unit
+        See `find_positions`.
+
+    Returns
+    -------
+    pyarrow.Table
+        One row per position, in the same order; unit, UCD and description of every column
+        in its field's metadata.
+
+    Raises
+    ------
+    ForcedSQLError
+        See `measure_positions` and `find_positions`.
+    """
+    if columns not in ("lsst", "source"):
+        raise TableError(f"columns={columns!r} is not one of lsst, source")
+    config = config or MeasurementConfig()
+    found = find_positions(
+        positions, id_column=id_column, ra_column=ra_column, dec_column=dec_column, unit=unit
+    )
+    values = measure_positions(exposure, found.ra, found.dec, config)
+    table = _lsst_table if columns == "lsst" else _source_table
+    return table(found, values, config, flux_unit(exposure, config))
+
+
+def _lsst_table(
+    positions: Positions, values: dict[str, AnyArray], config: MeasurementConfig, unit: str
+) -> pa.Table:
+    zeros = np.zeros(len(positions), np.int64)
+    identity = [
+        pa.array(np.deg2rad(positions.ra)),
+        pa.array(np.deg2rad(positions.dec)),
+        pa.array(zeros),
+        positions.ids,
+        pa.array(zeros),
+        pa.array(zeros.astype(np.int32)),
+    ]
+    measured = [pa.array(values[column.source]) for _, column in lsst_names(config)]
+    schema = _with_id_type(lsst_schema(config, unit), "objectId", positions.ids.type)
+    return pa.Table.from_arrays(identity + measured, schema=schema)
+
+
+def _source_table(
+    positions: Positions, values: dict[str, AnyArray], config: MeasurementConfig, unit: str
+) -> pa.Table:
+    identity = [positions.ids, pa.array(positions.ra), pa.array(positions.dec)]
+    measured = [pa.array(values[column.source]) for column in source_columns(config)]
+    schema = _with_id_type(source_schema(config, unit), "id", positions.ids.type)
+    return pa.Table.from_arrays(identity + measured, schema=schema)
+
+
+def _with_id_type(schema: pa.Schema, name: str, id_type: pa.DataType) -> pa.Schema:
+    index = schema.get_field_index(name)
+    return schema.set(index, schema.field(index).with_type(id_type))

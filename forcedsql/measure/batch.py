@@ -1,0 +1,104 @@
+"""A batch of positions on their way through the plugins."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from forcedsql.arrays import AnyArray, BoolArray, FloatArray, IntArray
+from forcedsql.errors import ConfigError
+from forcedsql.exposure import Exposure
+from forcedsql.geometry import Box, nearest_pixel
+from forcedsql.measure.kernels import Kernel, Planes
+from forcedsql.psf.protocol import PsfImages
+
+Columns = dict[str, AnyArray]
+"""Values by `schema.Column.source` name, one array per column."""
+
+INVALID_PSF = "invalidPsfFlag"
+"""Column that any plugin raises which met a position without a PSF model."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Positions on one image, with the PSF there.
+
+    Every position is finite and lies on a pixel of the image.
+
+    Parameters
+    ----------
+    exposure : Exposure
+    planes : Planes
+        The exposure's pixels as kernels take them.
+    kernel : Kernel
+    x, y : ndarray, (n,) float64, pixel
+        Parent coordinates.
+    psf_images : PsfImages or None
+        PSF at each position; None where the exposure has no PSF.
+    psf_shapes : ndarray, (n, 3) float64, pixel^2, or None
+        Its adaptive moments xx, yy, xy; NaN where the PSF is invalid.
+    """
+
+    exposure: Exposure
+    planes: Planes
+    kernel: Kernel
+    x: FloatArray
+    y: FloatArray
+    psf_images: PsfImages | None
+    psf_shapes: FloatArray | None
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    @property
+    def bbox(self) -> Box:
+        """Box of the image in parent pixels."""
+        return self.exposure.bbox
+
+    @property
+    def local_pixel(self) -> tuple[IntArray, IntArray]:
+        """Column and row of the array element that each position lies on."""
+        x0, y0 = self.exposure.xy0
+        return nearest_pixel(self.x) - x0, nearest_pixel(self.y) - y0
+
+    @property
+    def local_position(self) -> tuple[FloatArray, FloatArray]:
+        """Positions as fractional column and row of the arrays."""
+        x0, y0 = self.exposure.xy0
+        return self.x - x0, self.y - y0
+
+
+def groups_of_one_size(images: PsfImages) -> Iterator[tuple[IntArray, int, int]]:
+    """Yield (rows, height, width) of the valid images that share a size."""
+    sizes = np.stack([images.height, images.width], axis=1)
+    for height, width in np.unique(sizes[images.valid], axis=0):
+        rows = np.flatnonzero(images.valid & (sizes == (height, width)).all(axis=1))
+        yield rows, int(height), int(width)
+
+
+def invalid_psf(batch: Batch) -> BoolArray:
+    """Tell, (n,) bool, where no PSF model can be evaluated."""
+    if batch.psf_images is None:
+        return np.ones(len(batch), np.bool_)
+    return ~batch.psf_images.valid
+
+
+def plane_bits(exposure: Exposure, planes: tuple[str, ...], *, option: str) -> int:
+    """Return the OR of the bits of mask planes that a configuration names.
+
+    Raises
+    ------
+    ConfigError
+        If the exposure lacks one of them.
+    """
+    bits = 0
+    for plane in planes:
+        if plane not in exposure.mask_planes:
+            known = ", ".join(sorted(exposure.mask_planes)) or "none"
+            raise ConfigError(f"{option}: the exposure has no mask plane {plane!r}; it has {known}")
+        bits |= 1 << exposure.mask_planes[plane]
+    return _as_int32(bits)
+
+
+def _as_int32(bits: int) -> int:
+    return bits - (1 << 32) if bits >= 1 << 31 else bits

@@ -1,0 +1,218 @@
+"""The driver: positions to pixels, batches through the plugins, corrections at the end."""
+
+from collections.abc import Callable, Iterator, Mapping
+from threading import Lock
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from forcedsql.arrays import AnyArray, BoolArray, FloatArray, IntArray
+from forcedsql.config import MeasurementConfig
+from forcedsql.errors import OffImageError
+from forcedsql.exposure import Exposure
+from forcedsql.geometry import Box, nearest_pixel
+from forcedsql.measure.ap_corr import apply_ap_corr
+from forcedsql.measure.aperture_flux import aperture_flux
+from forcedsql.measure.batch import INVALID_PSF, Batch, Columns
+from forcedsql.measure.kernels import Planes, default_kernel
+from forcedsql.measure.kernels.protocol import contiguous
+from forcedsql.measure.pixel_flags import pixel_flags
+from forcedsql.measure.psf_flux import psf_flux
+from forcedsql.schema import (
+    APERTURE_PLUGIN,
+    FLUX,
+    PIXEL_FLAGS_PLUGIN,
+    PSF_FLUX_PLUGIN,
+    Column,
+    measured_columns,
+)
+
+Plugin = Callable[[Batch, MeasurementConfig], Columns]
+
+PLUGINS: Mapping[str, Plugin] = {
+    APERTURE_PLUGIN: aperture_flux,
+    PIXEL_FLAGS_PLUGIN: pixel_flags,
+    PSF_FLUX_PLUGIN: psf_flux,
+}
+
+_TILE = 128
+_BATCH_ROWS = 2048
+
+_planes: WeakKeyDictionary[Exposure, Planes] = WeakKeyDictionary()
+_planes_lock = Lock()
+
+
+def measure_positions(
+    exposure: Exposure, ra: FloatArray, dec: FloatArray, config: MeasurementConfig
+) -> Columns:
+    """Measure everything that a configuration asks for at sky positions.
+
+    Parameters
+    ----------
+    exposure : Exposure
+    ra, dec : ndarray, (n,) float64, degree
+        ICRS; NaN for a missing coordinate.
+    config : MeasurementConfig
+
+    Returns
+    -------
+    dict of str to ndarray, (n,)
+        One array per `schema.measured_columns`, by its ``source`` name, in the order of
+        the positions.  Fluxes are in `flux_unit`.
+
+    Raises
+    ------
+    MissingComponentError
+        If the exposure has no sky projection.
+    UnsupportedError
+        If a component that is needed is of a class that no decoder knows.
+    OffImageError
+        If a position is off the image and the configuration says "raise".
+    ConfigError
+        If a mask plane of the configuration is not in the exposure.
+    """
+    x, y, on_sky = _pixel_positions(exposure, ra, dec)
+    on_image = _contains(exposure.bbox, x, y)
+    if config.off_image == "raise" and not on_image.all():
+        raise OffImageError(_off_image_text(exposure.bbox, x, y, on_image))
+    schema = measured_columns(config)
+    columns = _blank_columns(schema, len(x))
+    columns["x"], columns["y"], columns["centroid_flag"] = x, y, ~np.isfinite(x)
+    _flag_unmeasured(columns, ~on_image, on_sky & ~on_image)
+    rows = np.flatnonzero(on_image)
+    rows = rows[_tile_order(x[rows] - exposure.xy0[0], y[rows] - exposure.xy0[1])]
+    with np.errstate(all="ignore"):
+        for part, batch in _batches(exposure, x, y, rows, config):
+            for name, values in _run_plugins(batch, config).items():
+                columns[name][part] = values
+        if config.do_ap_corr and PSF_FLUX_PLUGIN in config.plugins:
+            apply_ap_corr(exposure, x, y, columns)
+        _calibrate(exposure, schema, columns, config)
+    return columns
+
+
+def flux_unit(exposure: Exposure, config: MeasurementConfig) -> str:
+    """Return the unit of the fluxes that `measure_positions` gives, as astropy spells it."""
+    if _factor_applies(exposure, config):
+        return "nJy"
+    return exposure.unit or "ct"
+
+
+def planes_of(exposure: Exposure) -> Planes:
+    """Return the pixels of an exposure as kernels take them, made once per exposure."""
+    with _planes_lock:
+        planes = _planes.get(exposure)
+        if planes is None:
+            planes = Planes(
+                contiguous(exposure.image, np.float32),
+                contiguous(exposure.variance, np.float32),
+                contiguous(exposure.mask, np.int32),
+            )
+            _planes[exposure] = planes
+    return planes
+
+
+def _pixel_positions(
+    exposure: Exposure, ra: FloatArray, dec: FloatArray
+) -> tuple[FloatArray, FloatArray, BoolArray]:
+    """Return parent pixels (NaN where there is none), and which positions are on the sky at all."""
+    on_sky = np.isfinite(ra) & np.isfinite(dec) & (np.abs(dec) <= 90.0)
+    x, y = np.full(len(ra), np.nan), np.full(len(ra), np.nan)
+    if on_sky.any():
+        x[on_sky], y[on_sky] = exposure.require_wcs().sky_to_pixel(ra[on_sky], dec[on_sky])
+    placed = np.isfinite(x) & np.isfinite(y)
+    return np.where(placed, x, np.nan), np.where(placed, y, np.nan), on_sky
+
+
+def _contains(box: Box, x: FloatArray, y: FloatArray) -> BoolArray:
+    """Tell whether the pixel under each position is in the box; NaN is not."""
+    return (
+        (np.floor(x + 0.5) >= box.x0)
+        & (np.floor(x + 0.5) <= box.x1)
+        & (np.floor(y + 0.5) >= box.y0)
+        & (np.floor(y + 0.5) <= box.y1)
+    )
+
+
+def _off_image_text(box: Box, x: FloatArray, y: FloatArray, on_image: BoolArray) -> str:
+    row = int(np.flatnonzero(~on_image)[0])
+    return (
+        f"position {row + 1} of {len(x)} is off the image: pixel ({x[row]:.2f}, {y[row]:.2f}), "
+        f"image x {box.x0}..{box.x1}, y {box.y0}..{box.y1}; leave it out, or set off_image=flag"
+    )
+
+
+def _blank_columns(schema: tuple[Column, ...], rows: int) -> Columns:
+    columns: Columns = {}
+    for column in schema:
+        dtype = column.type.to_pandas_dtype()
+        blank = np.nan if np.issubdtype(dtype, np.floating) else 0
+        columns[column.source] = np.full(rows, blank, dtype)
+    return columns
+
+
+def _flag_unmeasured(columns: Columns, unmeasured: BoolArray, off_image: BoolArray) -> None:
+    """Raise every general flag where nothing was measured, and say why where that is the image's edge."""
+    for name in columns:
+        if name.endswith("_flag") and name != "centroid_flag":
+            columns[name] |= unmeasured
+        if name.endswith(("_flag_apertureTruncated", "_flag_sincCoeffsTruncated")):
+            columns[name] |= off_image
+    for name in ("offimage", "edge", "edgeCenter", "edgeCenterAll"):
+        if f"pixelFlags_{name}" in columns:
+            columns[f"pixelFlags_{name}"] |= off_image
+    if "pixelFlags_flag" in columns:
+        columns["pixelFlags_flag"] &= ~off_image
+    for name in ("psfFlux_flag_edge", "psfFlux_flag_noGoodPixels"):
+        if name in columns:
+            columns[name] |= off_image
+
+
+def _tile_order(x: FloatArray, y: FloatArray) -> IntArray:
+    """Return the order that visits positions tile by tile, so that their pixels stay in the cache."""
+    tile_x, tile_y = nearest_pixel(x) // _TILE, nearest_pixel(y) // _TILE
+    return np.lexsort((tile_x, tile_y))
+
+
+def _batches(
+    exposure: Exposure, x: FloatArray, y: FloatArray, rows: IntArray, config: MeasurementConfig
+) -> Iterator[tuple[IntArray, Batch]]:
+    needs_psf = {PSF_FLUX_PLUGIN, PIXEL_FLAGS_PLUGIN} & set(config.plugins)
+    if needs_psf:
+        exposure.require_supported("psf")
+    planes, kernel = planes_of(exposure), default_kernel()
+    for start in range(0, len(rows), _BATCH_ROWS):
+        part = rows[start : start + _BATCH_ROWS]
+        psf = exposure.psf if needs_psf else None
+        images = psf.images(x[part], y[part]) if psf is not None else None
+        shapes = psf.shapes(x[part], y[part]) if psf is not None else None
+        yield part, Batch(exposure, planes, kernel, x[part], y[part], images, shapes)
+
+
+def _run_plugins(batch: Batch, config: MeasurementConfig) -> Columns:
+    columns: Columns = {}
+    invalid = np.zeros(len(batch), np.bool_)
+    for name in config.plugins:
+        if name in PLUGINS:
+            columns |= PLUGINS[name](batch, config)
+            invalid |= columns.pop(INVALID_PSF, False)
+    columns[INVALID_PSF] = invalid
+    return columns
+
+
+def _factor_applies(exposure: Exposure, config: MeasurementConfig) -> bool:
+    if config.calibrate == "never" or exposure.unit == "nJy":
+        return False
+    exposure.require_supported("photo_calib")
+    return exposure.photo_calib is not None
+
+
+def _calibrate(
+    exposure: Exposure, schema: tuple[Column, ...], columns: Columns, config: MeasurementConfig
+) -> None:
+    if not _factor_applies(exposure, config) or exposure.photo_calib is None:
+        return
+    factor: AnyArray = exposure.photo_calib.factor(columns["x"], columns["y"])
+    for column in schema:
+        if column.unit == FLUX:
+            columns[column.source] = columns[column.source] * factor

@@ -1,0 +1,55 @@
+"""base_PixelFlags: what the mask says about the pixels under a position."""
+
+import numpy as np
+
+from forcedsql.arrays import AnyArray
+from forcedsql.config import MeasurementConfig
+from forcedsql.measure.batch import Batch, Columns, plane_bits
+from forcedsql.schema import PIXEL_FLAGS
+
+
+def pixel_flags(batch: Batch, config: MeasurementConfig) -> Columns:
+    """Report mask planes in the PSF's ellipse and in the central 3x3 pixels.
+
+    The footprint is the ellipse of the PSF's adaptive moments, `psf_footprint_scaling`
+    times as large; a pixel belongs to it when its centre does (meas_base
+    ``src/PixelFlags.cc`` and ``forcedMeasurement.py``).  Where no PSF is known the
+    footprint is empty and ``pixelFlags_flag`` says so.
+
+    Raises
+    ------
+    ConfigError
+        If `masks_footprint` or `masks_center` names a plane that the exposure does not have.
+    """
+    n = len(batch)
+    footprint = np.zeros(n, np.int32)
+    known = np.zeros(n, np.bool_)
+    if batch.psf_shapes is not None:
+        known |= np.isfinite(batch.psf_shapes).all(axis=1)
+        x, y = batch.local_position
+        quadrupole = batch.psf_shapes[known] * config.psf_footprint_scaling**2
+        footprint[known] = batch.kernel.ellipse_bits(batch.planes, x[known], y[known], quadrupole)
+    any_centre, all_centre = batch.kernel.centre_bits(batch.planes, *batch.local_pixel)
+    columns: Columns = {"pixelFlags_flag": ~known, "pixelFlags_offimage": np.zeros(n, np.bool_)}
+    for flag in PIXEL_FLAGS:
+        bits = 1 << batch.exposure.mask_planes[flag.plane] if flag.plane in batch.exposure.mask_planes else 0
+        columns |= _flags_of_plane(flag.name, bits, footprint, any_centre, all_centre)
+    for plane in config.masks_center:
+        bits = plane_bits(batch.exposure, (plane,), option="masks_center")
+        named = _flags_of_plane(plane.lower(), bits, footprint, any_centre, all_centre)
+        columns |= {name: values for name, values in named.items() if "Center" in name}
+    for plane in config.masks_footprint:
+        bits = plane_bits(batch.exposure, (plane,), option="masks_footprint")
+        columns[f"pixelFlags_{plane.lower()}"] = (footprint & np.int32(bits)) != 0
+    return columns
+
+
+def _flags_of_plane(
+    name: str, bits: int, footprint: AnyArray, any_centre: AnyArray, all_centre: AnyArray
+) -> Columns:
+    bit = np.int32(bits)
+    return {
+        f"pixelFlags_{name}": (footprint & bit) != 0,
+        f"pixelFlags_{name}Center": (any_centre & bit) != 0,
+        f"pixelFlags_{name}CenterAll": (all_centre & bit) != 0,
+    }

@@ -1,0 +1,163 @@
+"""Finding ids and sky coordinates in whatever table a user has."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from forcedsql.arrays import FloatArray
+from forcedsql.errors import TableError
+
+ID_NAMES = ("objectId", "sourceId", "diaObjectId", "id")
+RA_NAMES = ("ra", "coord_ra")
+DEC_NAMES = ("dec", "coord_dec")
+
+_DEGREES = re.compile(r"deg(ree)?s?|°", re.IGNORECASE)
+_RADIANS = re.compile(r"rad(ian)?s?", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Positions:
+    """Positions to measure at.
+
+    Parameters
+    ----------
+    ids : pyarrow.Array, (n,)
+        Integers as int64 where they fit, anything else as it came; NULL where missing.
+    ra, dec : ndarray, (n,) float64, degree
+        ICRS; NaN where missing.
+    """
+
+    ids: pa.Array
+    ra: FloatArray
+    dec: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.ra)
+
+
+def find_positions(
+    table: Any,
+    *,
+    id_column: str | None = None,
+    ra_column: str | None = None,
+    dec_column: str | None = None,
+    unit: str | None = None,
+) -> Positions:
+    """Take ids and coordinates out of a table.
+
+    Parameters
+    ----------
+    table : pyarrow.Table, object with ``__arrow_c_stream__``, or astropy.table.Table
+    id_column, ra_column, dec_column : str, optional
+        Column names; found by their usual names where not given (`ID_NAMES`, `RA_NAMES`,
+        `DEC_NAMES`, in that order, case ignored).  Without an id column rows are numbered
+        from 0.
+    unit : {"deg", "rad"}, optional
+        Unit of the coordinates; otherwise that of the columns, otherwise degrees.
+
+    Raises
+    ------
+    TableError
+        If the table is of no known kind, lacks a coordinate, or a coordinate is not a number.
+    """
+    arrow = as_arrow(table)
+    ra_name = _find(arrow, ra_column, RA_NAMES, "right ascension")
+    dec_name = _find(arrow, dec_column, DEC_NAMES, "declination")
+    return Positions(
+        _ids(arrow, id_column),
+        _coordinate(arrow, ra_name, unit),
+        _coordinate(arrow, dec_name, unit),
+    )
+
+
+def as_arrow(table: Any) -> pa.Table:
+    """Return a table of any supported kind as a pyarrow Table, units in its field metadata.
+
+    Raises
+    ------
+    TableError
+        If it is of no supported kind.
+    """
+    if isinstance(table, pa.Table):
+        return table
+    if isinstance(table, pa.RecordBatch):
+        return pa.Table.from_batches([table])
+    if hasattr(table, "__arrow_c_stream__"):
+        return pa.table(table)
+    if hasattr(table, "colnames") and hasattr(table, "itercols"):
+        return _from_astropy(table)
+    raise TableError(
+        f"positions of type {type(table).__name__} are not a table; give a pyarrow, pandas, polars or "
+        "astropy table, or a DuckDB relation"
+    )
+
+
+def _from_astropy(table: Any) -> pa.Table:
+    arrays, fields = [], []
+    for column in table.itercols():
+        values = np.asarray(getattr(column, "value", column))
+        if values.ndim != 1:
+            continue
+        if values.dtype.kind in "fiub" and not values.dtype.isnative:
+            values = values.astype(values.dtype.newbyteorder("="))
+        mask = getattr(column, "mask", None)
+        array = pa.array(values, mask=None if mask is None else np.broadcast_to(mask, values.shape))
+        unit = getattr(column, "unit", None)
+        arrays.append(array)
+        fields.append(
+            pa.field(column.info.name, array.type, metadata={"unit": str(unit)} if unit is not None else None)
+        )
+    return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
+
+
+def _find(table: pa.Table, given: str | None, usual: Sequence[str], what: str) -> str:
+    if given is not None:
+        if given not in table.column_names:
+            raise TableError(f"the table has no column {given!r}; it has {_listed(table.column_names)}")
+        return given
+    by_lower_name = {name.lower(): name for name in reversed(table.column_names)}
+    for name in usual:
+        if name.lower() in by_lower_name:
+            return by_lower_name[name.lower()]
+    raise TableError(
+        f"no column for {what}: none of {', '.join(usual)} among {_listed(table.column_names)}; name it"
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:12])
+    return f"{shown}, ... ({len(names)} columns)" if len(names) > 12 else shown or "no columns"
+
+
+def _ids(table: pa.Table, given: str | None) -> pa.Array:
+    if given is None and not {n.lower() for n in table.column_names} & {n.lower() for n in ID_NAMES}:
+        return pa.array(np.arange(table.num_rows, dtype=np.int64))
+    column = table[_find(table, given, ID_NAMES, "ids")].combine_chunks()
+    ids = column if isinstance(column, pa.Array) else pa.concat_arrays(column.chunks)
+    if pa.types.is_integer(ids.type):
+        try:
+            return ids.cast(pa.int64())
+        except pa.ArrowInvalid:
+            return ids
+    return ids
+
+
+def _coordinate(table: pa.Table, name: str, unit: str | None) -> FloatArray:
+    field = table.schema.field(name)
+    if not (
+        pa.types.is_floating(field.type) or pa.types.is_integer(field.type) or pa.types.is_decimal(field.type)
+    ):
+        raise TableError(f"column {name!r} is {field.type}, not a number; give coordinates in degrees")
+    values = pc.fill_null(table[name].cast(pa.float64()), float("nan")).to_numpy()
+    metadata = field.metadata or {}
+    stated = unit or metadata.get(b"unit", b"deg").decode(errors="replace")
+    if _DEGREES.fullmatch(stated):
+        return np.array(values, dtype=np.float64)
+    if _RADIANS.fullmatch(stated):
+        return np.rad2deg(values)
+    raise TableError(f"column {name!r} has unit {stated!r}; coordinates are in deg or rad")

@@ -1,0 +1,65 @@
+"""base_PsfFlux: the amplitude of the PSF model at a fixed position."""
+
+import numpy as np
+
+from forcedsql.config import MeasurementConfig
+from forcedsql.measure.batch import INVALID_PSF, Batch, Columns, groups_of_one_size, invalid_psf, plane_bits
+from forcedsql.measure.kernels import PsfSums
+
+
+def psf_flux(batch: Batch, config: MeasurementConfig) -> Columns:
+    """Fit the PSF image to the pixels of its box by unweighted least squares.
+
+    ``flux = sum(m I) / sum(m^2)`` and ``fluxErr = sqrt(sum(m^2 V)) / sum(m^2)`` over the
+    box clipped to the image, without renormalising m (meas_base ``src/PsfFlux.cc``).
+    ``area`` is ``sum(m) / sum(m^2)``, as in the releases that made DP1.
+
+    Raises
+    ------
+    ConfigError
+        If `bad_mask_planes` names a plane that the exposure does not have.
+    """
+    n = len(batch)
+    columns: Columns = {
+        "psfFlux": np.full(n, np.nan),
+        "psfFluxErr": np.full(n, np.nan),
+        "psfFlux_area": np.full(n, np.nan, np.float32),
+        "psfFlux_chi2": np.full(n, np.nan, np.float32),
+        "psfFlux_npixels": np.zeros(n, np.int32),
+        "psfFlux_flag": np.zeros(n, np.bool_),
+        "psfFlux_flag_noGoodPixels": np.zeros(n, np.bool_),
+        "psfFlux_flag_edge": np.zeros(n, np.bool_),
+        INVALID_PSF: invalid_psf(batch),
+    }
+    bad_bits = plane_bits(batch.exposure, config.bad_mask_planes, option="bad_mask_planes")
+    if batch.psf_images is not None:
+        images = batch.psf_images
+        origin_x, origin_y = batch.exposure.xy0
+        for rows, height, width in groups_of_one_size(images):
+            x0, y0 = images.x0[rows] - origin_x, images.y0[rows] - origin_y
+            model = images.values[rows, :height, :width]
+            sums = batch.kernel.psf_sums(batch.planes, model, x0, y0, bad_bits=bad_bits)
+            ny, nx = batch.planes.shape
+            edge = (x0 < 0) | (y0 < 0) | (x0 + width > nx) | (y0 + height > ny)
+            for name, values in _fit(sums).items():
+                columns[name][rows] = values
+            columns["psfFlux_flag_edge"][rows] = edge
+            columns["psfFlux_flag"][rows] |= edge
+    columns["psfFlux_flag"] |= columns[INVALID_PSF]
+    return columns
+
+
+def _fit(sums: PsfSums) -> Columns:
+    flux = sums.m_image / sums.mm
+    error = np.sqrt(sums.mm_variance) / sums.mm
+    empty = sums.npixels == 0
+    failed = empty | ~np.isfinite(flux) | ~np.isfinite(error)
+    return {
+        "psfFlux": np.where(failed, np.nan, flux),
+        "psfFluxErr": np.where(failed, np.nan, error),
+        "psfFlux_area": np.where(empty, np.nan, sums.m / sums.mm).astype(np.float32),
+        "psfFlux_chi2": np.where(failed, np.nan, sums.chi2).astype(np.float32),
+        "psfFlux_npixels": sums.npixels.astype(np.int32),
+        "psfFlux_flag": failed,
+        "psfFlux_flag_noGoodPixels": empty,
+    }
