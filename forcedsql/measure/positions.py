@@ -120,7 +120,7 @@ def _find(table: pa.Table, given: str | None, usual: Sequence[str], what: str) -
         if given not in table.column_names:
             raise TableError(f"the table has no column {given!r}; it has {_listed(table.column_names)}")
         return given
-    by_lower_name = {name.lower(): name for name in reversed(table.column_names)}
+    by_lower_name: dict[str, str] = {name.lower(): name for name in reversed(table.column_names)}
     for name in usual:
         if name.lower() in by_lower_name:
             return by_lower_name[name.lower()]
@@ -159,5 +159,5 @@ def _coordinate(table: pa.Table, name: str, unit: str | None) -> FloatArray:
     if _DEGREES.fullmatch(stated):
         return np.array(values, dtype=np.float64)
     if _RADIANS.fullmatch(stated):
-        return np.rad2deg(values)
+        return np.asarray(np.rad2deg(values), dtype=np.float64)
     raise TableError(f"column {name!r} has unit {stated!r}; coordinates are in deg or rad")

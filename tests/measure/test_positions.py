@@ -1,0 +1,138 @@
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from astropy import units as u
+from astropy.table import MaskedColumn, QTable, Table
+
+from forcedsql.errors import TableError
+from forcedsql.measure.positions import find_positions
+
+RA, DEC = [10.0, 20.5, 359.9], [-5.0, 0.0, 89.0]
+
+
+def assert_found(positions, ids=(7, 8, 9)):
+    assert positions.ids.to_pylist() == list(ids)
+    np.testing.assert_allclose(positions.ra, RA, rtol=1e-14)
+    np.testing.assert_allclose(positions.dec, DEC, rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("names"),
+    [
+        ("objectId", "coord_ra", "coord_dec"),
+        ("sourceId", "ra", "dec"),
+        ("diaObjectId", "RA", "Dec"),
+        ("ID", "RA", "DEC"),
+    ],
+)
+def test_columns_are_found_by_their_usual_names(names):
+    assert_found(find_positions(pa.table([[7, 8, 9], RA, DEC], names=list(names))))
+
+
+def test_ra_wins_over_coord_ra_and_object_id_over_id():
+    table = pa.table(
+        {
+            "id": [1, 2, 3],
+            "objectId": [7, 8, 9],
+            "coord_ra": [0.0] * 3,
+            "ra": RA,
+            "coord_dec": [0.0] * 3,
+            "dec": DEC,
+        }
+    )
+    assert_found(find_positions(table))
+
+
+def test_columns_can_be_named():
+    table = pa.table({"name": [7, 8, 9], "l": RA, "b": DEC, "ra": [0.0] * 3, "dec": [0.0] * 3})
+    assert_found(find_positions(table, id_column="name", ra_column="l", dec_column="b"))
+
+
+def test_without_ids_rows_are_numbered():
+    assert_found(find_positions(pa.table({"ra": RA, "dec": DEC})), ids=(0, 1, 2))
+
+
+@pytest.mark.parametrize("unit", ["rad", "radian"])
+def test_radians_are_honoured_from_metadata_and_from_the_caller(unit):
+    fields = [
+        pa.field("ra", pa.float64(), metadata={"unit": unit}),
+        pa.field("dec", pa.float64(), metadata={"unit": unit}),
+    ]
+    values = [np.deg2rad(RA), np.deg2rad(DEC)]
+    assert_found(find_positions(pa.table(values, schema=pa.schema(fields))), ids=(0, 1, 2))
+    assert_found(find_positions(pa.table(values, names=["ra", "dec"]), unit="rad"), ids=(0, 1, 2))
+
+
+@pytest.mark.parametrize("make", [pl.DataFrame, pd.DataFrame, Table, lambda d: pa.RecordBatch.from_pydict(d)])
+def test_any_kind_of_table_will_do(make):
+    assert_found(find_positions(make({"objectId": [7, 8, 9], "ra": RA, "dec": DEC})))
+
+
+def test_astropy_units_and_masks_are_honoured():
+    table = QTable({"objectId": [7, 8, 9], "ra": RA * u.deg, "dec": np.deg2rad(DEC) * u.rad})
+    assert_found(find_positions(table))
+    masked = Table({"ra": MaskedColumn(RA, mask=[False, True, False]), "dec": DEC})
+    assert np.isnan(find_positions(masked).ra[1])
+
+
+def test_big_endian_columns_of_a_fits_table_are_read():
+    table = Table(
+        {"objectId": np.array([7, 8, 9], ">i8"), "ra": np.array(RA, ">f8"), "dec": np.array(DEC, ">f8")}
+    )
+    assert_found(find_positions(table))
+
+
+def test_nulls_become_nan_and_null_ids_stay():
+    table = pa.table({"objectId": [1, None, 3], "ra": [1.0, None, 2.0], "dec": [0.0, 0.0, None]})
+    positions = find_positions(table)
+    assert positions.ids.to_pylist() == [1, None, 3]
+    assert np.isnan(positions.ra).tolist() == [False, True, False]
+    assert np.isnan(positions.dec).tolist() == [False, False, True]
+
+
+@pytest.mark.parametrize("ids", [["a", "b", "c"], [2**64 - 1, 1, 2]])
+def test_ids_that_are_no_int64_pass_through(ids):
+    array = pa.array(ids, pa.uint64() if isinstance(ids[0], int) else None)
+    assert find_positions(pa.table({"id": array, "ra": RA, "dec": DEC})).ids.to_pylist() == ids
+
+
+def test_integer_and_decimal_coordinates_are_numbers():
+    table = pa.table(
+        {"ra": pa.array([10, 20], pa.int32()), "dec": pa.array(["1.5", "-2.25"]).cast(pa.decimal128(8, 3))}
+    )
+    positions = find_positions(table)
+    assert (positions.ra.tolist(), positions.dec.tolist()) == ([10.0, 20.0], [1.5, -2.25])
+
+
+def test_chunked_columns_are_joined():
+    part = pa.table({"id": [7], "ra": RA[:1], "dec": DEC[:1]})
+    rest = pa.table({"id": [8, 9], "ra": RA[1:], "dec": DEC[1:]})
+    assert_found(find_positions(pa.concat_tables([part, rest])))
+
+
+@pytest.mark.parametrize(
+    ("table", "options", "message"),
+    [
+        ({"ra": RA}, {}, "no column for declination: none of dec, coord_dec among ra"),
+        ({"x": RA}, {}, "no column for right ascension"),
+        ({}, {}, "among no columns"),
+        ({"ra": RA, "dec": ["a", "b", "c"]}, {}, "column 'dec' is string, not a number"),
+        ({"ra": RA, "dec": DEC}, {"id_column": "nr"}, "the table has no column 'nr'; it has ra, dec"),
+        (
+            {"ra": RA, "dec": DEC},
+            {"unit": "hours"},
+            "column 'ra' has unit 'hours'; coordinates are in deg or rad",
+        ),
+    ],
+)
+def test_an_unusable_table_is_refused_in_one_line(table, options, message):
+    with pytest.raises(TableError) as error:
+        find_positions(pa.table(table), **options)
+    assert message in str(error.value)
+
+
+def test_what_is_not_a_table_is_named():
+    with pytest.raises(TableError, match="positions of type list are not a table"):
+        find_positions([(1, 2)])

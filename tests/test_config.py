@@ -1,0 +1,73 @@
+import pytest
+
+from forcedsql.config import MeasurementConfig, describe_options
+from forcedsql.errors import ConfigError
+
+
+def test_the_defaults_are_the_tutorials():
+    config = MeasurementConfig()
+    assert config.radii == (3, 4.5, 6, 9, 12, 17, 25, 35, 50, 70)
+    assert (config.do_ap_corr, config.psf_footprint_scaling, config.max_sinc_radius) == (True, 3.0, 10.0)
+    assert (config.sinc_shift, config.off_image, config.calibrate) == ("lanczos5", "flag", "auto")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"radii": (3, -1)}, "radii: -1.0 is not a radius"),
+        ({"radii": (3, 3.04)}, "radii: two of them are 3.0"),
+        ({"radii": 5}, "radii: 5 is not a list"),
+        ({"radii": ("big",)}, "radii: 'big' is not a number"),
+        ({"radii": (float("nan"),)}, "radii: nan is not a radius"),
+        ({"sinc_shift": "cubic"}, "sinc_shift: 'cubic' is not one of lanczos5, exact"),
+        ({"off_image": "skip"}, "off_image: 'skip' is not one of flag, raise"),
+        ({"do_ap_corr": "perhaps"}, "do_ap_corr: 'perhaps' is not true or false"),
+        ({"max_sinc_radius": 65}, "max_sinc_radius: 65.0 is not between 0 and 64"),
+        ({"psf_footprint_scaling": 0}, "psf_footprint_scaling: 0.0 is not between"),
+        ({"plugins": ("base_SdssShape2",)}, "plugins: 'base_SdssShape2' is not known"),
+        ({"plugins": ("base_PsfFlux",)}, "cannot be left out"),
+        ({"bad_mask_planes": ("",)}, "bad_mask_planes: '' is not a name"),
+        ({"colour": 1}, "'colour' is not an option; there are do_ap_corr"),
+    ],
+)
+def test_an_unusable_option_is_named_with_its_value(options, message):
+    with pytest.raises(ConfigError) as error:
+        MeasurementConfig.from_mapping(options)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_settings_are_texts_of_option_and_value():
+    config = MeasurementConfig().with_settings(
+        ["radii=3,12", "do-ap-corr=no", "calibrate=never", "bad_mask_planes=SAT, BAD", "max_sinc_radius=5"]
+    )
+    assert config.radii == (3.0, 12.0)
+    assert config.bad_mask_planes == ("SAT", "BAD")
+    assert (config.do_ap_corr, config.calibrate, config.max_sinc_radius) == (False, "never", 5.0)
+
+
+@pytest.mark.parametrize("text", ["radii", "nothing=1", "radii=x"])
+def test_a_setting_that_is_not_one_is_refused(text):
+    with pytest.raises(ConfigError):
+        MeasurementConfig().with_settings([text])
+
+
+def test_a_configuration_file_is_toml(tmp_path):
+    path = tmp_path / "options.toml"
+    path.write_text('radii = [3, 6]\nsinc_shift = "exact"\n')
+    assert MeasurementConfig.from_toml(path) == MeasurementConfig(radii=(3, 6), sinc_shift="exact")
+    path.write_text("radii = [")
+    with pytest.raises(ConfigError, match="is not a TOML file"):
+        MeasurementConfig.from_toml(path)
+    with pytest.raises(ConfigError, match="cannot read configuration"):
+        MeasurementConfig.from_toml(tmp_path / "absent.toml")
+
+
+def test_the_digest_tells_configurations_apart_and_survives_a_round_trip():
+    config = MeasurementConfig(radii=(3, 12))
+    assert MeasurementConfig.from_mapping(config.to_mapping()).digest() == config.digest()
+    assert config.digest() != MeasurementConfig().digest()
+
+
+def test_every_option_has_a_meaning():
+    assert all(len(meaning) > 20 for _, _, meaning in describe_options())

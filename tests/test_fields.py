@@ -1,0 +1,37 @@
+import numpy as np
+import pytest
+
+from forcedsql.calibration import PhotoCalib
+from forcedsql.fields import ChebyshevField, ConstantField
+from forcedsql.geometry import Box
+
+
+def test_a_chebyshev_field_equals_numpys_own_evaluation():
+    rng = np.random.default_rng(4)
+    coefficients = rng.normal(size=(3, 4))
+    field = ChebyshevField(Box(100, -50, 600, 400), coefficients)
+    x, y = rng.uniform(100, 700, 50), rng.uniform(-50, 350, 50)
+    scaled_x, scaled_y = 2 * (x - 399.5) / 600, 2 * (y - 149.5) / 400
+    expected = np.polynomial.chebyshev.chebval2d(scaled_x, scaled_y, coefficients.T)
+    np.testing.assert_allclose(field.evaluate(x, y), expected, rtol=1e-13)
+
+
+def test_a_chebyshev_field_maps_the_outer_pixel_edges_to_one():
+    slope = ChebyshevField(Box(0, 0, 10, 10), np.array([[0.0, 1.0]]))
+    assert slope.evaluate(np.array([-0.5, 9.5]), np.zeros(2)) == pytest.approx([-1.0, 1.0])
+
+
+def test_a_field_over_an_empty_box_is_constant():
+    field = ChebyshevField(Box(0, 0, 0, 0), np.array([[1e6]]))
+    assert field.evaluate(np.array([5.0]), np.array([-7.0])) == pytest.approx([1e6])
+
+
+def test_nan_positions_give_nan():
+    field = ChebyshevField(Box(0, 0, 10, 10), np.ones((2, 2)))
+    assert np.isnan(field.evaluate(np.array([np.nan]), np.array([1.0]))).all()
+
+
+def test_a_calibration_is_its_mean_or_its_field():
+    x = np.array([1.0, 2.0])
+    assert PhotoCalib(0.5).factor(x, x).tolist() == [0.5, 0.5]
+    assert PhotoCalib(0.5, field=ConstantField(2.0)).factor(x, x).tolist() == [2.0, 2.0]
