@@ -65,7 +65,7 @@ def test_radians_are_honoured_from_metadata_and_from_the_caller(unit):
     assert_found(find_positions(pa.table(values, names=["ra", "dec"]), unit="rad"), ids=(0, 1, 2))
 
 
-@pytest.mark.parametrize("make", [pl.DataFrame, pd.DataFrame, Table, lambda d: pa.RecordBatch.from_pydict(d)])
+@pytest.mark.parametrize("make", [pl.DataFrame, pd.DataFrame, Table, pa.RecordBatch.from_pydict])
 def test_any_kind_of_table_will_do(make):
     assert_found(find_positions(make({"objectId": [7, 8, 9], "ra": RA, "dec": DEC})))
 
