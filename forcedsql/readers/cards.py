@@ -1,0 +1,68 @@
+"""Values of header cards, read tolerantly: a card of the wrong type is as good as none."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from forcedsql.errors import ReadError
+
+Cards = Mapping[str, Any]
+"""The cards of a FITS header: keyword to value, the first of repeated ones."""
+
+
+def integer_card(cards: Cards, *names: str) -> int | None:
+    """Return the first of these cards that holds a whole number, None if none does."""
+    for name in names:
+        value = cards.get(name)
+        if isinstance(value, str) and value.strip().isdecimal():
+            return int(value)
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+            whole = int(value)
+            if whole == value:
+                return whole
+    return None
+
+
+def number_card(cards: Cards, name: str) -> float | None:
+    """Return a card's finite number, None if it holds none; strings are parsed, as afw does."""
+    value = cards.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def text_card(cards: Cards, *names: str) -> str:
+    """Return the first of these cards that holds a string, stripped; "" if none does."""
+    for name in names:
+        value = cards.get(name)
+        if isinstance(value, str) and value.strip():
+            return value.strip()
+    return ""
+
+
+def component_id(cards: Cards, component: str) -> int:
+    """Return the archive id of an exposure's component, 0 for none.
+
+    Parameters
+    ----------
+    cards : mapping
+        The exposure's metadata.
+    component : str
+        Name as in afw ``src/image/ExposureInfo.cc``: "PSF", "SKYWCS", "PHOTOCALIB", ...
+
+    Raises
+    ------
+    ReadError
+        If the card is there and holds no whole number.
+    """
+    for name in (f"ARCHIVE_ID_{component}", f"{component}_ID"):
+        if name in cards:
+            value = integer_card(cards, name)
+            if value is None:
+                raise ReadError(f"header card {name} is {cards[name]!r} where an archive id is expected")
+            return value
+    return 0

@@ -1,0 +1,211 @@
+"""A FITS file opened with distrust: every fault of the file becomes a ReadError."""
+
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from astropy.io import fits
+
+from forcedsql.arrays import AnyArray
+from forcedsql.errors import ForcedSQLError, ReadError
+from forcedsql.readers import limits
+from forcedsql.readers.cards import Cards
+
+# The filters of the warnings module belong to the process; one thread at a time may change them.
+_WARNINGS_LOCK = threading.RLock()
+_GZIP_MAGIC = b"\x1f\x8b"
+_IMAGE_HDUS = (fits.PrimaryHDU, fits.ImageHDU, fits.CompImageHDU)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pixels:
+    """The pixels of one image HDU.
+
+    Parameters
+    ----------
+    values : ndarray, (ny, nx)
+        As stored, scaling applied; any byte order.
+    compressed : bool
+        Whether the HDU is tile-compressed.
+    """
+
+    values: AnyArray
+    compressed: bool
+
+
+class FitsFile:
+    """An open FITS file whose HDUs are read when they are asked for.
+
+    Parameters
+    ----------
+    hdus : astropy.io.fits.HDUList
+    size : int or None
+        Bytes of the file; None where it is compressed as a whole.
+
+    Raises
+    ------
+    ReadError
+        By every method, where the file is damaged or lacks what is asked for.
+    """
+
+    def __init__(self, hdus: Any, size: int | None) -> None:
+        self._hdus = hdus
+        self._size = size
+        self._cards: dict[int, Cards] = {}
+
+    def has(self, index: int) -> bool:
+        """Tell whether the file has an HDU of this 0-based number, reading no further than it."""
+        if not 0 <= index < limits.MAX_HDUS:
+            return False
+        with reading(f"HDU {index}"):
+            try:
+                self._hdus[index]
+            except IndexError:
+                return False
+        return True
+
+    def cards(self, index: int) -> Cards:
+        """Return the header of an HDU; cards that cannot be parsed are left out."""
+        if index not in self._cards:
+            header = self._hdu(index).header
+            cards: dict[str, Any] = {}
+            with reading(f"the header of HDU {index}"):
+                for card in header.cards:
+                    with suppress(fits.VerifyError, ValueError):
+                        cards.setdefault(card.keyword, card.value)
+            self._cards[index] = cards
+        return self._cards[index]
+
+    def summary(self) -> str:
+        """Name the first HDUs in a few words, for messages."""
+        with reading("the list of HDUs"):
+            names = [hdu.name or type(hdu).__name__ for hdu in self._hdus[:8]]
+            more = ", ..." if len(self._hdus) > len(names) else ""
+        return ", ".join(names) + more
+
+    def pixels(self, index: int) -> Pixels:
+        """Return the pixels of a two-dimensional image HDU.
+
+        Raises
+        ------
+        FileLimitError
+            If it has more pixels than a reader grants.
+        """
+        hdu = self._hdu(index)
+        if not isinstance(hdu, _IMAGE_HDUS):
+            raise ReadError(f"HDU {index} is a {type(hdu).__name__}, not an image")
+        shape = hdu.shape
+        if len(shape) != 2 or 0 in shape:
+            raise ReadError(f"HDU {index} is not an image of two dimensions: its shape is {shape}")
+        limits.require_at_most(shape[0] * shape[1], limits.MAX_IMAGE_PIXELS, f"pixels in HDU {index}")
+        self._require_complete(index, hdu)
+        compressed = isinstance(hdu, fits.CompImageHDU)
+        with reading(f"the pixels of HDU {index}"):
+            if compressed:
+                limits.require_at_most(
+                    int(np.prod(hdu.tile_shape)), limits.MAX_IMAGE_PIXELS, f"pixels in a tile of HDU {index}"
+                )
+            values = hdu.data
+        if values is None or values.shape != shape:
+            raise ReadError(f"HDU {index} has no complete image")
+        return Pixels(values, compressed)
+
+    def table(self, index: int) -> Any:
+        """Return the rows of a binary table HDU, an `astropy.io.fits.FITS_rec`.
+
+        Raises
+        ------
+        FileLimitError
+            If it has more bytes than a reader grants.
+        """
+        hdu = self._hdu(index)
+        if not isinstance(hdu, fits.BinTableHDU) or isinstance(hdu, fits.CompImageHDU):
+            raise ReadError(f"HDU {index} is a {type(hdu).__name__}, not a binary table")
+        with reading(f"the table in HDU {index}"):
+            header = hdu.header
+            size = int(header["NAXIS1"]) * int(header["NAXIS2"]) + int(header.get("PCOUNT", 0))
+        limits.require_at_most(size, limits.MAX_TABLE_BYTES, f"bytes in the table of HDU {index}")
+        self._require_complete(index, hdu)
+        with reading(f"the table in HDU {index}"):
+            return hdu.data
+
+    def _hdu(self, index: int) -> Any:
+        if not self.has(index):
+            raise ReadError(f"the file has no HDU {index} (it is cut short, or its pointers are wrong)")
+        return self._hdus[index]
+
+    def _require_complete(self, index: int, hdu: Any) -> None:
+        with reading(f"HDU {index}"):
+            place = hdu.fileinfo()
+            end = place["datLoc"] + place["datSpan"]
+        if self._size is not None and end > self._size:
+            raise ReadError(f"HDU {index} is cut short: the file ends {end - self._size} bytes too early")
+
+
+@contextmanager
+def open_fits(path: Path) -> Iterator[FitsFile]:
+    """Open a FITS file, plain or gzipped, for reading.
+
+    Raises
+    ------
+    ReadError
+        If there is no such file, or it is not FITS.
+    """
+    try:
+        stream = path.open("rb")
+    except OSError as fault:
+        raise ReadError(_why_unopened(path, fault)) from fault
+    with stream:
+        gzipped = _require_fits_magic(stream)
+        with reading("its first header"):
+            # Reading without memory mapping keeps no array tied to the open file.
+            hdus = fits.open(stream, mode="readonly", memmap=False)
+        try:
+            yield FitsFile(hdus, None if gzipped else path.stat().st_size)
+        finally:
+            with reading("its end"):
+                hdus.close()
+
+
+@contextmanager
+def reading(what: str) -> Iterator[None]:
+    """Turn whatever astropy raises on a damaged file into a ReadError, and silence its warnings.
+
+    Parameters
+    ----------
+    what : str
+        The part being read, for the message.
+    """
+    with _WARNINGS_LOCK, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        except ForcedSQLError:
+            raise
+        except Exception as fault:
+            reason = " ".join(str(fault).split()) or type(fault).__name__
+            raise ReadError(f"{what} cannot be read: {reason}") from fault
+
+
+def _why_unopened(path: Path, fault: OSError) -> str:
+    if path.is_dir():
+        return "it is a directory; name a FITS file"
+    if isinstance(fault, FileNotFoundError):
+        return "there is no such file"
+    return f"it cannot be opened: {fault.strerror}"
+
+
+def _require_fits_magic(stream: BinaryIO) -> bool:
+    """Return whether the stream is gzipped, with its position at the start."""
+    magic = stream.read(9)
+    stream.seek(0)
+    gzipped = magic.startswith(_GZIP_MAGIC)
+    if not (gzipped or magic == b"SIMPLE  ="):
+        seen = "it is empty" if not magic else f"it starts with {magic!r}"
+        raise ReadError(f"not a FITS file: {seen}; forcedsql reads FITS (.fits, .fits.gz, .fits.fz)")
+    return gzipped
