@@ -1,0 +1,115 @@
+"""PSFs given by a convolution kernel: afw's KernelPsf and PcaPsf."""
+
+import math
+from functools import cached_property
+
+import numpy as np
+
+from forcedsql.arrays import BoolArray, FloatArray
+from forcedsql.psf.image_psf import ImagePsf, usable_positions
+from forcedsql.psf.kernels import Kernel, fixed_image
+from forcedsql.psf.moments import adaptive_moments
+from forcedsql.psf.protocol import PsfImages
+
+
+class KernelPsf(ImagePsf):
+    """A PSF whose kernel image is a kernel, divided by its sum.
+
+    Parameters
+    ----------
+    kernel : Kernel
+    average_position : (float, float), pixel
+        Parent position that stands for the whole exposure; NaN where unknown.
+    kind : {"KernelPsf", "PcaPsf"}
+        Name in files; a PcaPsf is the same model with a linear combination of fixed kernels.
+
+    Notes
+    -----
+    meas_algorithms ``src/KernelPsf.cc``, afw ``src/math/LinearCombinationKernel.cc``.  Where
+    the kernel's sum is zero or not finite, the model has no value.
+    """
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        average_position: tuple[float, float] = (math.nan, math.nan),
+        kind: str = "KernelPsf",
+    ) -> None:
+        self.kernel = kernel
+        self.average_position = average_position
+        self._kind = kind
+
+    @property
+    def kind(self) -> str:
+        """Name of the model's class as its file format spells it."""
+        return self._kind
+
+    def kernel_images(self, x: FloatArray, y: FloatArray) -> PsfImages:
+        """Return the kernel at positions, of sum 1; see `Psf.kernel_images`."""
+        valid = usable_positions(x, y)
+        if self.kernel.spatially_varying:
+            values = np.empty((len(x), self.kernel.height, self.kernel.width))
+            valid = self._combine(x, y, valid, out=values)
+        else:
+            image, has_sum = self._fixed_image
+            valid &= has_sum
+            values = valid[:, None, None] * image
+        return self._at_origin(values, valid)
+
+    def shapes(self, x: FloatArray, y: FloatArray) -> FloatArray:
+        """Return adaptive second moments; see `Psf.shapes`."""
+        if self.kernel.spatially_varying:
+            return super().shapes(x, y)
+        _, has_sum = self._fixed_image
+        valid = usable_positions(x, y) & has_sum
+        return np.where(valid[:, None], self._fixed_shape, np.nan)
+
+    @cached_property
+    def _fixed_image(self) -> tuple[FloatArray, bool]:
+        """The normalised image of a kernel that does not vary, and whether it has a sum."""
+        image = fixed_image(self.kernel)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            normalised = image / image.sum()
+        if np.isfinite(normalised).all():
+            return normalised, True
+        return np.zeros_like(image), False
+
+    @cached_property
+    def _fixed_shape(self) -> FloatArray:
+        image, _ = self._fixed_image
+        centre_x, centre_y = self.kernel.centre
+        return adaptive_moments(image[None], np.array([centre_x]), np.array([centre_y]))
+
+    @cached_property
+    def _basis(self) -> tuple[FloatArray, FloatArray]:
+        """The basis images, (k, h, w), and their sums, (k,)."""
+        images = self.kernel.basis_images()
+        with np.errstate(over="ignore", invalid="ignore"):
+            return images, images.sum(axis=(1, 2))
+
+    def _combine(self, x: FloatArray, y: FloatArray, valid: BoolArray, *, out: FloatArray) -> BoolArray:
+        """Write the normalised sums of basis images; return where there is one.
+
+        Only the combination is normalised: sums of single basis images are often near zero.
+        """
+        basis, basis_sums = self._basis
+        weights = self.kernel.coefficients(np.where(valid, x, 0.0), np.where(valid, y, 0.0))
+        with np.errstate(all="ignore"):
+            total = weights[:, 0] * basis_sums[0]
+            for k in range(1, len(basis)):
+                total += weights[:, k] * basis_sums[k]
+            weights = weights / total[:, None]
+        valid = valid & np.isfinite(weights).all(axis=1) & np.isfinite(total)
+        weights = np.where(valid[:, None], weights, 0.0)
+        if not np.isfinite(basis_sums).all():
+            out[...] = 0.0
+            return valid
+        pixels = basis[0].size
+        # One product per position keeps a position's bits free of how many share the call.
+        np.matmul(weights[:, None, :], basis.reshape(len(basis), pixels), out=out.reshape(len(x), 1, pixels))
+        return valid
+
+    def _at_origin(self, values: FloatArray, valid: BoolArray) -> PsfImages:
+        centre_x, centre_y = self.kernel.centre
+        x0, y0 = np.where(valid, -centre_x, 0), np.where(valid, -centre_y, 0)
+        return PsfImages.of_one_size(values, x0, y0, valid)
