@@ -87,7 +87,7 @@ def _photo_calib(part: PhotoCalib, archive: ArchiveWriter) -> Record:
         "calibrationErr": part.error,
         "field": archive.put(_as_chebyshev(part.field or ConstantField(part.mean), _EVERYWHERE)),
         "version": 1,
-        "isConstant": part.field is None or isinstance(part.field, ConstantField),
+        "isConstant": part.field is None,
     }
     return Record("PhotoCalib", "", schema, [row])
 
