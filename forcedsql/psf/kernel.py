@@ -81,29 +81,30 @@ class KernelPsf(ImagePsf):
         return adaptive_moments(image[None], np.array([centre_x]), np.array([centre_y]))
 
     @cached_property
-    def _basis(self) -> tuple[FloatArray, FloatArray]:
-        """The basis images, (k, h, w), and their sums, (k,)."""
+    def _basis(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """The basis images, (k, h, w), their sums and their largest absolute values, (k,)."""
         images = self.kernel.basis_images()
         with np.errstate(over="ignore", invalid="ignore"):
-            return images, images.sum(axis=(1, 2))
+            return images, images.sum(axis=(1, 2)), np.abs(images).max(axis=(1, 2))
 
-    def _combine(self, x: FloatArray, y: FloatArray, valid: BoolArray, *, out: FloatArray) -> BoolArray:
+    def _combine(self, x: FloatArray, y: FloatArray, usable: BoolArray, *, out: FloatArray) -> BoolArray:
         """Write the normalised sums of basis images; return where there is one.
 
         Only the combination is normalised: sums of single basis images are often near zero.
         """
-        basis, basis_sums = self._basis
-        weights = self.kernel.coefficients(np.where(valid, x, 0.0), np.where(valid, y, 0.0))
+        basis, sums, peaks = self._basis
+        weights = self.kernel.coefficients(np.where(usable, x, 0.0), np.where(usable, y, 0.0))
         with np.errstate(all="ignore"):
-            total = weights[:, 0] * basis_sums[0]
+            total = weights[:, 0] * sums[0]
             for k in range(1, len(basis)):
-                total += weights[:, k] * basis_sums[k]
+                total += weights[:, k] * sums[k]
             weights = weights / total[:, None]
-        valid = valid & np.isfinite(weights).all(axis=1) & np.isfinite(total)
-        weights = np.where(valid[:, None], weights, 0.0)
-        if not np.isfinite(basis_sums).all():
+            # A bound on the pixels that is finite says that sum, weights and pixels all are.
+            valid: BoolArray = usable & np.isfinite(np.abs(weights) @ peaks) & np.isfinite(total)
+        if not valid.any():
             out[...] = 0.0
             return valid
+        weights = np.where(valid[:, None], weights, 0.0)
         pixels = basis[0].size
         # One product per position keeps a position's bits free of how many share the call.
         np.matmul(weights[:, None, :], basis.reshape(len(basis), pixels), out=out.reshape(len(x), 1, pixels))

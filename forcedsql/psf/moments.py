@@ -6,7 +6,6 @@ meas_base ``src/SdssShape.cc``.  Where that code rounds to single precision, so 
 the rounding enters the next weight and moves the result by 1e-6 pixel^2.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -239,25 +238,32 @@ def _exponents(x: FloatArray, y: FloatArray, inverse: FloatArray) -> Float32Arra
     return exponents.astype(np.float32)
 
 
-def _pixel_sums(images: Float32Array, x: FloatArray, y: FloatArray, inverse: FloatArray) -> FloatArray:
+def _pixel_sums(
+    images: Float32Array,
+    x: FloatArray,
+    y: FloatArray,
+    inverse: FloatArray,
+    *,
+    product_type: type[np.floating] = np.float32,
+) -> FloatArray:
     """Return sums of I g, x^2 I g, x y I g, y^2 I g with the weight taken at pixel centres, (m, 4)."""
     exponents = _exponents(x, y, inverse)
     weights = np.exp(-0.5 * exponents.astype(np.float64)).astype(np.float32)
     weights *= exponents <= _WEIGHT_LIMIT
     weights *= images
-    products = np.empty((len(images), 4, weights[0].size), dtype=np.float32)
+    products = np.empty((len(images), 4, weights[0].size), dtype=product_type)
     products[:, 0] = weights.reshape(len(images), -1)
-    for k, monomial in enumerate(_second_powers(x, y), start=1):
-        np.multiply(products[:, 0], monomial, out=products[:, k])
+    for k, power in enumerate(_second_powers(x, y), start=1):
+        np.multiply(products[:, 0], power, out=products[:, k])
     sums: FloatArray = np.matmul(products.astype(np.float64), np.ones((weights[0].size, 1)))[:, :, 0]
     return sums
 
 
-def _second_powers(x: FloatArray, y: FloatArray) -> Iterator[Float32Array]:
-    """Yield x^2, x y and y^2 of the pixels of a grid of columns x and rows y, (len(y) len(x),)."""
+def _second_powers(x: FloatArray, y: FloatArray) -> tuple[Float32Array, Float32Array, Float32Array]:
+    """Return x^2, x y and y^2 on a grid of columns x and rows y, each (len(y) len(x),)."""
     grid_y, grid_x = np.meshgrid(y.astype(np.float32), x.astype(np.float32), indexing="ij")
-    for power in (grid_x * grid_x, grid_x * grid_y, grid_y * grid_y):
-        yield power.reshape(-1)
+    x_flat, y_flat = grid_x.reshape(-1), grid_y.reshape(-1)
+    return x_flat * x_flat, x_flat * y_flat, y_flat * y_flat
 
 
 def _subpixel_sums(images: Float32Array, x: FloatArray, y: FloatArray, inverse: FloatArray) -> FloatArray:
@@ -270,5 +276,5 @@ def _subpixel_sums(images: Float32Array, x: FloatArray, y: FloatArray, inverse: 
     sums = np.zeros((len(images), 4))
     for offset_y in _SUBPIXELS:
         for offset_x in _SUBPIXELS:
-            sums += _pixel_sums(images, x + offset_x, y + offset_y, inverse)
+            sums += _pixel_sums(images, x + offset_x, y + offset_y, inverse, product_type=np.float64)
     return sums

@@ -125,7 +125,8 @@ def _shift_boxes(images: FloatArray, dx: FloatArray, dy: FloatArray, out: FloatA
         move_x = _shift_matrices(dx[rows], width)
         move_y = _shift_matrices(dy[rows], height)
         source = images if len(images) == 1 else images[rows]
-        np.matmul(move_y, np.matmul(source, move_x.transpose(0, 2, 1)), out=out[rows])
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            np.matmul(move_y, np.matmul(source, move_x.transpose(0, 2, 1)), out=out[rows])
 
 
 def _shift_matrices(fraction: FloatArray, size: int) -> FloatArray:
