@@ -1,0 +1,340 @@
+"""Measured against catalogue fluxes: ratios and pulls, per magnitude bin, with a tolerance.
+
+The comparison of two tables of a database is made by the SQL macros ``compare_fluxes`` and
+``compare_summary`` (``sql/compare.sql``); `FluxComparison` holds its rows as arrays, or
+makes the same from arrays that are matched already.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from forcedsql.arrays import AnyArray, FloatArray
+from forcedsql.errors import ConfigError, DatabaseError, ToleranceError
+
+if TYPE_CHECKING:
+    import duckdb
+
+AB_ZERO_POINT = 31.4
+"""AB magnitude of 1 nJy (Oke & Gunn 1983, with 3631 Jy as zero)."""
+
+MAD_TO_SIGMA = 1.4826
+"""Standard deviation of a normal distribution over its median absolute deviation."""
+
+
+def compare_fluxes(
+    con: "duckdb.DuckDBPyConnection",
+    measured: str,
+    reference: str,
+    flux: str = "psfFlux",
+    *,
+    reference_flux: str | None = None,
+    measured_id: str | None = None,
+    reference_id: str | None = None,
+) -> pa.Table:
+    """Match two tables by id and compare one flux, row by row.
+
+    Parameters
+    ----------
+    con : duckdb.DuckDBPyConnection
+        As `forcedsql.connect` gives it.
+    measured, reference : str
+        Names of tables or views with an id, the flux and its error (``psfFluxErr``).
+    flux : str
+        Name of the flux column.
+    reference_flux : str, optional
+        Its name in the reference, where that is another (``i_psfFlux``).
+    measured_id, reference_id : str, optional
+        Names of the id columns; found by their usual names where not given.
+
+    Returns
+    -------
+    pyarrow.Table
+        id, measured, measured_err, reference, reference_err (all in nJy), ratio
+        (measured / reference), pull (their difference over its error), magnitude (AB, of
+        the reference).
+
+    Raises
+    ------
+    DatabaseError
+        If a table or a column is not there.
+    """
+    return _macro(
+        con,
+        "compare_fluxes($measured, $reference, $flux, reference_flux := $reference_flux, "
+        "measured_id := $measured_id, reference_id := $reference_id)",
+        measured=measured,
+        reference=reference,
+        flux=flux,
+        reference_flux=reference_flux,
+        measured_id=measured_id,
+        reference_id=reference_id,
+    )
+
+
+def compare_summary(
+    con: "duckdb.DuckDBPyConnection",
+    measured: str,
+    reference: str,
+    flux: str = "psfFlux",
+    *,
+    bin_width: float = 1.0,
+    reference_flux: str | None = None,
+    measured_id: str | None = None,
+    reference_id: str | None = None,
+) -> pa.Table:
+    """Compare one flux of two tables, per bin of AB magnitude.
+
+    Parameters
+    ----------
+    con, measured, reference, flux, reference_flux, measured_id, reference_id
+        As for `compare_fluxes`.
+    bin_width : float, mag
+        Width of the bins.
+
+    Returns
+    -------
+    pyarrow.Table
+        magnitude (bright edge of the bin), n, median_ratio, scatter (1.4826 times the
+        median absolute deviation of the ratio), median_pull, pull_scatter; brightest first.
+
+    Raises
+    ------
+    DatabaseError
+        If a table or a column is not there.
+    """
+    return _macro(
+        con,
+        "compare_summary($measured, $reference, $flux, bin := $bin, reference_flux := $reference_flux, "
+        "measured_id := $measured_id, reference_id := $reference_id)",
+        measured=measured,
+        reference=reference,
+        flux=flux,
+        bin=bin_width,
+        reference_flux=reference_flux,
+        measured_id=measured_id,
+        reference_id=reference_id,
+    )
+
+
+def _macro(con: "duckdb.DuckDBPyConnection", call: str, **values: Any) -> pa.Table:
+    import duckdb  # noqa: PLC0415 - comparing arrays needs no database
+
+    try:
+        return con.sql(f"FROM {call}", params=values).to_arrow_table()
+    except duckdb.Error as error:
+        tables = f"{values['measured']!r} and {values['reference']!r}"
+        raise DatabaseError(
+            f"cannot compare {values['flux']} of {tables}: {str(error).splitlines()[0]}"
+        ) from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FluxComparison:
+    """Matched fluxes of n sources, as arrays.
+
+    Parameters
+    ----------
+    id : ndarray, (n,) int64
+    measured, measured_err : ndarray, (n,) float64, nJy
+    reference, reference_err : ndarray, (n,) float64, nJy
+    ratio : ndarray, (n,) float64
+        Measured over reference.
+    pull : ndarray, (n,) float64
+        Difference over the quadrature sum of the errors.
+    magnitude : ndarray, (n,) float64, mag
+        AB magnitude of the reference; NaN where that is not positive.
+    """
+
+    id: AnyArray
+    measured: FloatArray
+    measured_err: FloatArray
+    reference: FloatArray
+    reference_err: FloatArray
+    ratio: FloatArray
+    pull: FloatArray
+    magnitude: FloatArray
+
+    @classmethod
+    def from_arrays(
+        cls,
+        measured: npt.ArrayLike,
+        reference: npt.ArrayLike,
+        *,
+        measured_err: npt.ArrayLike = np.nan,
+        reference_err: npt.ArrayLike = np.nan,
+        ids: npt.ArrayLike | None = None,
+    ) -> Self:
+        """Compare fluxes that are matched already: element i of one with i of the other.
+
+        Parameters
+        ----------
+        measured, reference, measured_err, reference_err : array_like, (n,), nJy
+        ids : array_like, (n,), optional
+            Running numbers where not given.
+        """
+        measured, reference, measured_err, reference_err = (
+            np.array(a, dtype=float)
+            for a in np.broadcast_arrays(measured, reference, measured_err, reference_err)
+        )
+        with np.errstate(divide="ignore", invalid="ignore"):
+            positive = np.where(reference > 0.0, reference, np.nan)
+            error = np.hypot(measured_err, reference_err)
+            return cls(
+                id=np.arange(measured.size) if ids is None else np.asarray(ids),
+                measured=measured,
+                measured_err=measured_err,
+                reference=reference,
+                reference_err=reference_err,
+                ratio=np.where(reference == 0.0, np.nan, measured / reference),
+                pull=(measured - reference) / np.where(error > 0.0, error, np.nan),
+                magnitude=AB_ZERO_POINT - 2.5 * np.log10(positive),
+            )
+
+    @classmethod
+    def from_table(cls, table: pa.Table) -> Self:
+        """Take up the rows that `compare_fluxes` returns; NULL becomes NaN."""
+        columns = {f.name: table.column(f.name).to_numpy() for f in fields(cls)}
+        ids = columns.pop("id")
+        return cls(id=ids, **{name: np.asarray(v, dtype=float) for name, v in columns.items()})
+
+    @classmethod
+    def from_sql(
+        cls,
+        con: "duckdb.DuckDBPyConnection",
+        measured: str,
+        reference: str,
+        flux: str = "psfFlux",
+        **names: str | None,
+    ) -> Self:
+        """Compare one flux of two tables of a database; see `compare_fluxes`, its `names` included."""
+        return cls.from_table(compare_fluxes(con, measured, reference, flux, **names))
+
+    def __len__(self) -> int:
+        return len(self.measured)
+
+    def to_table(self) -> pa.Table:
+        """Return the rows as an Arrow table, columns as `compare_fluxes` has them."""
+        return pa.table({f.name: getattr(self, f.name) for f in fields(self)})
+
+    def summary(self, *, bin_width: float = 1.0) -> pa.Table:
+        """Return medians and scatters per magnitude bin, as `compare_summary` does."""
+        usable = np.isfinite(self.magnitude) & np.isfinite(self.ratio)
+        bins = np.floor(self.magnitude[usable] / bin_width)
+        order = np.argsort(bins, kind="stable")
+        edges, starts = np.unique(bins[order], return_index=True)
+        groups = np.split(order, starts[1:]) if len(edges) else []
+        ratio, pull = self.ratio[usable], self.pull[usable]
+        return pa.table(
+            {
+                "magnitude": edges * bin_width,
+                "n": pa.array([len(g) for g in groups], pa.int64()),
+                "median_ratio": pa.array([_median(ratio[g]) for g in groups], pa.float64()),
+                "scatter": pa.array([_scatter(ratio[g]) for g in groups], pa.float64()),
+                "median_pull": pa.array([_median(pull[g]) for g in groups], pa.float64()),
+                "pull_scatter": pa.array([_scatter(pull[g]) for g in groups], pa.float64()),
+            }
+        )
+
+
+def _median(values: FloatArray) -> float:
+    finite = values[np.isfinite(values)]
+    return float(np.median(finite)) if finite.size else float("nan")
+
+
+def _scatter(values: FloatArray) -> float:
+    return MAD_TO_SIGMA * _median(np.abs(values - _median(values)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tolerance:
+    """How far a comparison may be off, bin by bin.
+
+    Parameters
+    ----------
+    median_ratio : float, optional
+        Largest distance of a bin's median ratio from 1.
+    scatter : float, optional
+        Largest scatter of the ratio.
+    median_pull : float, optional
+        Largest distance of the median pull from 0.
+    pull_scatter : float, optional
+        Largest scatter of the pull.
+    brightest, faintest : float, mag
+        Only bins between these magnitudes are judged, both included.
+    min_sources : float
+        Bins with fewer sources are not judged.
+    """
+
+    median_ratio: float | None = None
+    scatter: float | None = None
+    median_pull: float | None = None
+    pull_scatter: float | None = None
+    brightest: float = -np.inf
+    faintest: float = np.inf
+    min_sources: float = 5
+
+    @classmethod
+    def from_settings(cls, settings: Iterable[str]) -> Self:
+        """Build a tolerance from ``name=number`` texts, as ``--gate`` gives them.
+
+        Raises
+        ------
+        ConfigError
+            If a text is not of that form or its name is not one of the parameters.
+        """
+        tolerance = cls()
+        names = [f.name for f in fields(cls)]
+        for text in settings:
+            name, _, value = text.partition("=")
+            name = name.strip().replace("-", "_")
+            if name not in names:
+                raise ConfigError(f"{name!r} is not a tolerance; there are {', '.join(names)}")
+            try:
+                tolerance = replace(tolerance, **{name: float(value)})
+            except ValueError:
+                raise ConfigError(f"{text!r} is not of the form {name}=number") from None
+        return tolerance
+
+    def check(self, summary: pa.Table) -> None:
+        """Refuse a summary that is outside the tolerance.
+
+        Parameters
+        ----------
+        summary : pyarrow.Table
+            As `compare_summary` returns it.
+
+        Raises
+        ------
+        ToleranceError
+            If a bin is outside, naming each of them, or if there is no bin to judge.
+        """
+        judged = [bin_ for bin_ in summary.to_pylist() if self._judges(bin_)]
+        if not judged:
+            raise ToleranceError(
+                f"no magnitude bin has {self.min_sources:g} sources to compare; check that the ids match"
+            )
+        failures = [failure for bin_ in judged for failure in self._failures(bin_)]
+        if failures:
+            raise ToleranceError("; ".join(failures))
+
+    def _judges(self, bin_: dict[str, Any]) -> bool:
+        magnitude = bin_["magnitude"]
+        in_range = magnitude is not None and self.brightest <= magnitude <= self.faintest
+        return bool(in_range and bin_["n"] >= self.min_sources)
+
+    def _failures(self, bin_: dict[str, Any]) -> list[str]:
+        failures = []
+        for name in ("median_ratio", "scatter", "median_pull", "pull_scatter"):
+            limit = getattr(self, name)
+            target = 1.0 if name == "median_ratio" else 0.0
+            value = np.nan if bin_[name] is None else bin_[name]
+            # A statistic that is NaN has not been shown to be inside.
+            if limit is not None and not abs(value - target) <= limit:
+                where = f"at magnitude {bin_['magnitude']:g} ({bin_['n']} sources)"
+                failures.append(f"{name} {value:.4g} is not within {limit:g} of {target:g} {where}")
+        return failures
