@@ -69,8 +69,9 @@ class KernelPsf(ImagePsf):
         """The normalised image of a kernel that does not vary, and whether it has a sum."""
         image = fixed_image(self.kernel)
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            normalised = image / image.sum()
-        if np.isfinite(normalised).all():
+            total = image.sum()
+            normalised = image / total
+        if np.isfinite(total) and np.isfinite(normalised).all():
             return normalised, True
         return np.zeros_like(image), False
 
