@@ -1,4 +1,5 @@
 import threading
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -175,3 +176,17 @@ def test_kinds_are_the_names_in_files():
         "KernelPsf",
         "PcaPsf",
     ]
+
+
+@pytest.mark.parametrize("make", [rotated_psf, varying_psf])
+def test_many_positions_need_little_more_memory_than_their_images(make):
+    psf, (x, y) = make(), positions(8000)
+    psf.images(x[:1], y[:1])
+    tracemalloc.start()
+    try:
+        block = psf.images(x, y).values.nbytes
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # 256 kernel images and the shift matrices of 2^16 pixels: some 4 MB beside 28 to 36 MB.
+    assert peak - block < 8e6
