@@ -33,7 +33,7 @@ class NoSolutionError(Exception):
 
 
 def adaptive_moments(image, cx, cy):
-    """Adaptive moments (xx, yy, xy) of one image, as measurement.md 3.8 tells them, in double precision."""
+    """Adaptive moments (xx, yy, xy) of one image, in double precision (meas_base src/SdssShape.cc)."""
     state = {"box": None, "subpixel": False}
     try:
         xx, xy, yy = _iterate(image, cx, cy, state)
