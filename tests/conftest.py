@@ -21,3 +21,8 @@ def shared() -> Path:
 def reference(shared: Path) -> Path:
     """Folder of exposures written and measured by the LSST Science Pipelines."""
     return shared / "reference" / "open"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Speed is measured on demand, never as a by-product of the tests."""
+    parser.addoption("--benchmark", action="store_true", help="run the benchmarks of tests/benchmarks")

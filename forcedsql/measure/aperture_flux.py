@@ -6,7 +6,7 @@ from forcedsql.arrays import BoolArray, FloatArray, IntArray
 from forcedsql.config import MeasurementConfig
 from forcedsql.geometry import nearest_pixel
 from forcedsql.measure.batch import Batch, Columns
-from forcedsql.measure.sinc import sinc_aperture
+from forcedsql.measure.sinc import SincShift, sinc_aperture
 from forcedsql.schema import aperture_source_prefix
 
 
@@ -21,8 +21,8 @@ def aperture_flux(batch: Batch, config: MeasurementConfig) -> Columns:
     columns: Columns = {}
     small = [r for r in config.radii if r <= config.max_sinc_radius]
     large = [r for r in config.radii if r > config.max_sinc_radius]
-    for radius in small:
-        columns |= _sinc_flux(batch, radius, config)
+    if small:
+        columns |= _sinc_fluxes(batch, small, config.sinc_shift)
     if large:
         local_x, local_y = batch.local_position
         flux, variance = batch.kernel.circle_sums(batch.planes, local_x, local_y, large)
@@ -32,22 +32,24 @@ def aperture_flux(batch: Batch, config: MeasurementConfig) -> Columns:
     return columns
 
 
-def _sinc_flux(batch: Batch, radius: float, config: MeasurementConfig) -> Columns:
-    aperture = sinc_aperture(radius, config.sinc_shift)
-    place = _lsst_placement if config.sinc_shift == "lanczos5" else _exact_placement
+def _sinc_fluxes(batch: Batch, radii: list[float], shift: SincShift) -> Columns:
+    apertures = [sinc_aperture(radius, shift) for radius in radii]
+    place = _lsst_placement if shift == "lanczos5" else _exact_placement
     centre_x, centre_y, fraction_x, fraction_y = place(batch.x, batch.y)
     x0, y0 = batch.exposure.xy0
     flux, variance = batch.kernel.sinc_sums(
-        batch.planes, aperture, centre_x - x0, centre_y - y0, fraction_x, fraction_y
+        batch.planes, apertures, centre_x - x0, centre_y - y0, fraction_x, fraction_y
     )
-    half = aperture.width // 2
-    low_x, high_x, low_y, high_y = centre_x - half, centre_x + half, centre_y - half, centre_y + half
-    clipped = ~_fits(batch, low_x, high_x, low_y, high_y)
-    left, right, bottom, top = _circle_box(batch.x, batch.y, radius)
-    in_box = (left >= low_x) & (right <= high_x) & (bottom >= low_y) & (top <= high_y)
-    truncated = clipped & ~(in_box & _fits(batch, left, right, bottom, top))
-    columns = _columns(radius, flux, variance, truncated)
-    columns[f"{aperture_source_prefix(radius)}_flag_sincCoeffsTruncated"] = clipped
+    columns: Columns = {}
+    for index, aperture in enumerate(apertures):
+        half = aperture.width // 2
+        low_x, high_x, low_y, high_y = centre_x - half, centre_x + half, centre_y - half, centre_y + half
+        clipped = ~_fits(batch, low_x, high_x, low_y, high_y)
+        left, right, bottom, top = circle = _circle_box(batch.x, batch.y, aperture.radius)
+        weighted = (left >= low_x) & (right <= high_x) & (bottom >= low_y) & (top <= high_y)
+        truncated = clipped & ~(weighted & _fits(batch, *circle))
+        columns |= _columns(aperture.radius, flux[:, index], variance[:, index], truncated)
+        columns[f"{aperture_source_prefix(aperture.radius)}_flag_sincCoeffsTruncated"] = clipped
     return columns
 
 

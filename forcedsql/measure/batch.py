@@ -68,12 +68,15 @@ class Batch:
         return self.x - x0, self.y - y0
 
 
-def groups_of_one_size(images: PsfImages) -> Iterator[tuple[IntArray, int, int]]:
-    """Yield (rows, height, width) of the valid images that share a size."""
+def groups_of_one_size(images: PsfImages) -> Iterator[tuple[IntArray, FloatArray]]:
+    """Yield the rows of valid images that share a size, and those images, (rows, h, w)."""
     sizes = np.stack([images.height, images.width], axis=1)
     for height, width in np.unique(sizes[images.valid], axis=0):
         rows = np.flatnonzero(images.valid & (sizes == (height, width)).all(axis=1))
-        yield rows, int(height), int(width)
+        if len(rows) == len(images.values) and images.values.shape[1:] == (height, width):
+            yield rows, images.values
+        else:
+            yield rows, images.values[rows, :height, :width]
 
 
 def invalid_psf(batch: Batch) -> BoolArray:

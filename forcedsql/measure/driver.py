@@ -36,7 +36,7 @@ PLUGINS: Mapping[str, Plugin] = {
 }
 
 _TILE = 128
-_BATCH_ROWS = 2048
+_BATCH_ROWS = 1024
 
 _planes: WeakKeyDictionary[Exposure, Planes] = WeakKeyDictionary()
 _planes_lock = Lock()

@@ -35,9 +35,9 @@ def psf_flux(batch: Batch, config: MeasurementConfig) -> Columns:
     if batch.psf_images is not None:
         images = batch.psf_images
         origin_x, origin_y = batch.exposure.xy0
-        for rows, height, width in groups_of_one_size(images):
+        for rows, model in groups_of_one_size(images):
+            _, height, width = model.shape
             x0, y0 = images.x0[rows] - origin_x, images.y0[rows] - origin_y
-            model = images.values[rows, :height, :width]
             sums = batch.kernel.psf_sums(batch.planes, model, x0, y0, bad_bits=bad_bits)
             ny, nx = batch.planes.shape
             edge = (x0 < 0) | (y0 < 0) | (x0 + width > nx) | (y0 + height > ny)

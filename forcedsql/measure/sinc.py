@@ -89,12 +89,13 @@ class SincAperture:
         """Number of terms of the factorisation."""
         return len(self.eigenvalues)
 
-    def moved_vectors(self, fraction: FloatArray) -> FloatArray:
-        """Return the one-dimensional factors moved by a sub-pixel fraction.
+    def moved_vectors(self, weights: FloatArray) -> FloatArray:
+        """Return the one-dimensional factors moved by sub-pixel fractions.
 
         Parameters
         ----------
-        fraction : ndarray, (n,) float64, pixel
+        weights : ndarray, (n, terms) float64
+            The `phase_weights` of the fractions.
 
         Returns
         -------
@@ -102,8 +103,7 @@ class SincAperture:
             In "lanczos5" mode only elements `first_moved` to `first_moved` + width - 10
             are meaningful: the shift of afw leaves the others where they were.
         """
-        weights = phase_weights(fraction, self.shift)
-        return _rows_times(weights, self.table).reshape(len(fraction), self.width, self.rank)
+        return _rows_times(weights, self.table).reshape(len(weights), self.width, self.rank)
 
 
 def phase_weights(fraction: FloatArray, shift: SincShift) -> FloatArray:

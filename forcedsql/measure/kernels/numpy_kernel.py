@@ -1,6 +1,6 @@
 """The NumPy kernel: the meaning of every sum over pixels, batched to stay in the cache."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +9,7 @@ from forcedsql.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from forcedsql.measure.kernels.cutouts import batches, cutouts, seen_pixels
 from forcedsql.measure.kernels.prefix import CircleRows, ComplexArray, RowPrefix, row_prefix
 from forcedsql.measure.kernels.protocol import BitArray, Planes, PsfSums
-from forcedsql.measure.sinc import TAPS, SincAperture, first_moved
+from forcedsql.measure.sinc import TAPS, SincAperture, SincShift, first_moved, phase_weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,25 +31,29 @@ class NumpyKernel:
     def sinc_sums(
         self,
         planes: Planes,
-        aperture: SincAperture,
+        apertures: Sequence[SincAperture],
         column: IntArray,
         row: IntArray,
         fraction_x: FloatArray,
         fraction_y: FloatArray,
     ) -> tuple[FloatArray, FloatArray]:
-        """Return flux and variance in a sinc aperture; see `Kernel.sinc_sums`."""
-        flux, variance = np.empty(len(column)), np.empty(len(column))
-        half, size = aperture.width // 2, aperture.width**2
-        for first_x, first_y, group in _groups_of_equal_shift(aperture, fraction_x, fraction_y):
-            for part in batches(len(group), size):
+        """Return flux and variance in sinc apertures; see `Kernel.sinc_sums`."""
+        flux, variance = np.empty((2, len(column), len(apertures)))
+        widest = max(aperture.width for aperture in apertures)
+        weights_x = phase_weights(fraction_x, apertures[0].shift)
+        weights_y = phase_weights(fraction_y, apertures[0].shift)
+        for shift, group in _groups_of_equal_shift(apertures[0].shift, fraction_x, fraction_y):
+            for part in batches(len(group), widest**2):
                 rows = group[part]
-                coefficients = _moved_coefficients(
-                    aperture, fraction_x[rows], fraction_y[rows], first_x, first_y
-                ).reshape(len(rows), size)
-                box = (column[rows] - half, row[rows] - half, aperture.width, aperture.width)
-                flux[rows] = np.vecdot(coefficients, _flat(planes.image, *box))
-                np.square(coefficients, out=coefficients)
-                variance[rows] = np.vecdot(coefficients, _flat(planes.variance, *box))
+                box = (column[rows] - widest // 2, row[rows] - widest // 2, widest, widest)
+                image, noise = (
+                    cutouts(plane, *box).astype(np.float64) for plane in (planes.image, planes.variance)
+                )
+                for index, aperture in enumerate(apertures):
+                    coefficients = _moved_coefficients(aperture, weights_x[rows], weights_y[rows], shift)
+                    flux[rows, index] = np.vecdot(coefficients, _middle(image, aperture.width))
+                    np.square(coefficients, out=coefficients)
+                    variance[rows, index] = np.vecdot(coefficients, _middle(noise, aperture.width))
         return flux, variance
 
     def circle_sums(
@@ -122,37 +126,44 @@ def _psf_sums_of_batch(
     sums.chi2[part] = (residual * residual / variance).sum(axis=1)
 
 
+Shift = tuple[int, int]
+"""First column and first row of a coefficient image that a sub-pixel shift moves."""
+
+
 def _groups_of_equal_shift(
-    aperture: SincAperture, fraction_x: FloatArray, fraction_y: FloatArray
-) -> list[tuple[int, int, IntArray]]:
-    """Split positions by the first column and row that the shift moves; empty groups left out."""
-    if aperture.shift == "exact":
-        return [(0, 0, np.arange(len(fraction_x)))] if len(fraction_x) else []
+    mode: SincShift, fraction_x: FloatArray, fraction_y: FloatArray
+) -> Iterator[tuple[Shift, IntArray]]:
+    """Split positions by what of the coefficient images their shift moves."""
+    if mode == "exact":
+        yield (0, 0), np.arange(len(fraction_x))
+        return
     first_x, first_y = first_moved(fraction_x), first_moved(fraction_y)
-    groups = []
     for column in (TAPS // 2 - 1, TAPS // 2):
         for row in (TAPS // 2 - 1, TAPS // 2):
-            members = np.flatnonzero((first_x == column) & (first_y == row))
-            if len(members):
-                groups.append((column, row, members))
-    return groups
+            yield (column, row), np.flatnonzero((first_x == column) & (first_y == row))
 
 
 def _moved_coefficients(
-    aperture: SincAperture, fraction_x: FloatArray, fraction_y: FloatArray, first_x: int, first_y: int
+    aperture: SincAperture, weights_x: FloatArray, weights_y: FloatArray, shift: Shift
 ) -> FloatArray:
-    """Return (n, width, width) coefficients at sub-pixel positions, unmoved border included."""
+    """Return (n, width^2) coefficients at sub-pixel positions, unmoved border included."""
     moved = aperture.width if aperture.shift == "exact" else aperture.width - TAPS + 1
-    columns, rows = slice(first_x, first_x + moved), slice(first_y, first_y + moved)
-    across = aperture.moved_vectors(fraction_x)[:, columns]
-    along = aperture.moved_vectors(fraction_y)[:, rows] * aperture.eigenvalues
-    inner = along @ across.transpose(0, 2, 1)
-    if moved == aperture.width:
-        return inner
-    result = np.empty((len(fraction_x), aperture.width, aperture.width))
-    result[:] = aperture.coefficients
-    result[:, rows, columns] = inner
-    return result
+    columns, rows = (slice(first, first + moved) for first in shift)
+    across = aperture.moved_vectors(weights_x)[:, columns]
+    along = aperture.moved_vectors(weights_y)[:, rows] * aperture.eigenvalues
+    result: FloatArray = np.matmul(along, across.transpose(0, 2, 1))
+    if moved < aperture.width:
+        inner, result = result, np.empty((len(weights_x), aperture.width, aperture.width))
+        result[:] = aperture.coefficients
+        result[:, rows, columns] = inner
+    return result.reshape(len(weights_x), -1)
+
+
+def _middle(boxes: FloatArray, width: int) -> FloatArray:
+    """Return the middle of square boxes as rows of width^2 pixels."""
+    margin = (boxes.shape[1] - width) // 2
+    inner = slice(margin, margin + width)
+    return boxes[:, inner, inner].reshape(len(boxes), -1)
 
 
 def _circle_sums_of_batch(

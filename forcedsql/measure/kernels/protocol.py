@@ -93,16 +93,17 @@ class Kernel(Protocol):
     def sinc_sums(
         self,
         planes: Planes,
-        aperture: SincAperture,
+        apertures: Sequence[SincAperture],
         column: IntArray,
         row: IntArray,
         fraction_x: FloatArray,
         fraction_y: FloatArray,
     ) -> tuple[FloatArray, FloatArray]:
-        """Return the flux and its variance in one sinc aperture, (n,) float64 each.
+        """Return fluxes and their variances in sinc apertures, (n, apertures) float64 each.
 
-        Coefficients outside the image do not count.  `column` and `row` are the local pixel
-        of each position, inside the image; the fractions are what is left.
+        All apertures are of one shift mode.  Coefficients outside the image do not count.
+        `column` and `row` are the local pixel of each position, inside the image; the
+        fractions are what is left.
         """
         ...
 
