@@ -33,8 +33,8 @@ _UNITS = {
     "coord_dec": ("deg", "ICRS declination"),
     "ra": ("deg", "ICRS right ascension of the measured centroid"),
     "dec": ("deg", "ICRS declination of the measured centroid"),
-    "x": ("pixel", "column of the measured centroid, in parent pixels"),
-    "y": ("pixel", "row of the measured centroid, in parent pixels"),
+    "x": ("pix", "column of the measured centroid, in parent pixels"),
+    "y": ("pix", "row of the measured centroid, in parent pixels"),
     "flux": ("nJy", "true total flux in the band"),
     "sigma": ("arcsec", "true size before the PSF; 0 for a star"),
 }

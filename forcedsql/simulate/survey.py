@@ -1,6 +1,7 @@
 """The bundled survey: one coadd, one visit image, their tables and the truth."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -115,10 +116,13 @@ def make_survey(*, seed: int = SEED) -> Survey:
     )
 
 
-def checksums(paths: list[Path]) -> str:
-    """Return the SHA-256 lines of files, as ``sha256sum`` writes them, by name."""
+def checksums(paths: Iterable[Path]) -> str:
+    """Return SHA-256 lines of files, as ``sha256sum`` writes them in the parent of their folder."""
     ordered = sorted(paths, key=lambda path: path.name)
-    return "".join(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in ordered)
+    return "".join(
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.parent.name}/{path.name}\n"
+        for path in ordered
+    )
 
 
 def _coadd_setting() -> Setting:
@@ -130,7 +134,7 @@ def _coadd_setting() -> Setting:
         wcs=tangent_wcs(_TANGENT_SKY, _TANGENT_PIXEL),
         ap_corr=_ap_corr(box, [[0.9920, 0.0012, -0.0005], [-0.0009, 0.0004, 0.0], [0.0006, 0.0, 0.0]]),
         info=ExposureInfo(band=_BAND, physical_filter="i_06", tract=5063, patch="14"),
-        conditions=Conditions(sky_sigma=9.0, gain=12.0, saturation=4.0e4),
+        conditions=Conditions(sky_sigma=5.0, gain=30.0, saturation=2.0e4),
         defects=Defects(edge=4, cosmic_rays=4, no_data=36),
     )
 
@@ -155,7 +159,7 @@ def _visit_setting(tangent_sky: tuple[float, float]) -> Setting:
         wcs=tangent_wcs(tangent_sky, tangent_pixel, rotation=37.0, a=distortion_x, b=distortion_y),
         ap_corr=_ap_corr(box, [[0.9815, 0.0025, -0.0010], [-0.0018, 0.0008, 0.0], [0.0012, 0.0, 0.0]]),
         info=info,
-        conditions=Conditions(sky_sigma=30.0, gain=1.2, saturation=4.0e4),
+        conditions=Conditions(sky_sigma=24.0, gain=1.2, saturation=2.0e4),
         defects=Defects(edge=5, bad_columns=2, cosmic_rays=20, no_data=30),
     )
 
