@@ -184,8 +184,7 @@ def _batches(
     for start in range(0, len(rows), _BATCH_ROWS):
         part = rows[start : start + _BATCH_ROWS]
         psf = exposure.psf if needs_psf else None
-        images = psf.images(x[part], y[part]) if psf is not None else None
-        shapes = psf.shapes(x[part], y[part]) if psf is not None else None
+        images, shapes = (None, None) if psf is None else psf.images_and_shapes(x[part], y[part])
         yield part, Batch(exposure, planes, kernel, x[part], y[part], images, shapes)
 
 

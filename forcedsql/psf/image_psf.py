@@ -55,37 +55,59 @@ class ImagePsf(ABC):
         The kernel image moves by ``x - floor(x + 0.5)`` with Lanczos-5 interpolation, keeps its
         box and is not renormalised: its sum may differ from 1 by some 1e-4.
         """
-        count = len(x)
-        x0, y0, width, height = np.zeros((4, count), dtype=np.int64)
-        valid = np.zeros(count, dtype=np.bool_)
-        values = np.zeros((count, 0, 0))
-        for rows in self._batches(count):
-            kernel = self.kernel_images(x[rows], y[rows])
-            pixel_x, dx = split_position(np.where(kernel.valid, x[rows], 0.0))
-            pixel_y, dy = split_position(np.where(kernel.valid, y[rows], 0.0))
-            values = _with_room(values, kernel.values.shape[1:])
-            _, h, w = kernel.values.shape
-            shift_images(
-                kernel.values, dx, dy, width=kernel.width, height=kernel.height, out=values[rows, :h, :w]
-            )
-            x0[rows] = np.where(kernel.valid, kernel.x0 + pixel_x, 0)
-            y0[rows] = np.where(kernel.valid, kernel.y0 + pixel_y, 0)
-            width[rows], height[rows], valid[rows] = kernel.width, kernel.height, kernel.valid
-        return PsfImages(values, x0, y0, width, height, valid)
+        block = _Block(len(x))
+        for rows in self._batches(len(x)):
+            block.put_shifted(rows, self.kernel_images(x[rows], y[rows]), x[rows], y[rows])
+        return block.images()
 
     def shapes(self, x: FloatArray, y: FloatArray) -> FloatArray:
         """Return the adaptive moments of the kernel images; see `Psf.shapes`."""
-        shapes = np.full((len(x), 3), np.nan)
+        shapes = np.empty((len(x), 3))
+        for rows in self._batches(len(x)):
+            shapes[rows] = _shapes_of(self.kernel_images(x[rows], y[rows]))
+        return shapes
+
+    def images_and_shapes(self, x: FloatArray, y: FloatArray) -> tuple[PsfImages, FloatArray]:
+        """Return images and shapes from one evaluation of the kernel images; see `Psf`."""
+        block, shapes = _Block(len(x)), np.empty((len(x), 3))
         for rows in self._batches(len(x)):
             kernel = self.kernel_images(x[rows], y[rows])
-            shapes[rows] = adaptive_moments(
-                kernel.values, -kernel.x0, -kernel.y0, width=kernel.width, height=kernel.height
-            )
-        return shapes
+            block.put_shifted(rows, kernel, x[rows], y[rows])
+            shapes[rows] = _shapes_of(kernel)
+        return block.images(), shapes
 
     def _batches(self, count: int) -> Iterator[slice]:
         for start in range(0, max(count, 1), self.positions_per_batch):
             yield slice(start, min(start + self.positions_per_batch, count))
+
+
+class _Block:
+    """PSF images of n positions, filled batch by batch."""
+
+    def __init__(self, count: int) -> None:
+        self.x0, self.y0, self.width, self.height = np.zeros((4, count), dtype=np.int64)
+        self.valid = np.zeros(count, dtype=np.bool_)
+        self.values = np.zeros((count, 0, 0))
+
+    def put_shifted(self, rows: slice, kernel: PsfImages, x: FloatArray, y: FloatArray) -> None:
+        """Put the images that kernel images become at positions."""
+        pixel_x, dx = split_position(np.where(kernel.valid, x, 0.0))
+        pixel_y, dy = split_position(np.where(kernel.valid, y, 0.0))
+        self.values = _with_room(self.values, kernel.values.shape[1:])
+        _, h, w = kernel.values.shape
+        out = self.values[rows, :h, :w]
+        shift_images(kernel.values, dx, dy, width=kernel.width, height=kernel.height, out=out)
+        self.x0[rows] = np.where(kernel.valid, kernel.x0 + pixel_x, 0)
+        self.y0[rows] = np.where(kernel.valid, kernel.y0 + pixel_y, 0)
+        self.width[rows], self.height[rows], self.valid[rows] = kernel.width, kernel.height, kernel.valid
+
+    def images(self) -> PsfImages:
+        """Return the images put so far."""
+        return PsfImages(self.values, self.x0, self.y0, self.width, self.height, self.valid)
+
+
+def _shapes_of(kernel: PsfImages) -> FloatArray:
+    return adaptive_moments(kernel.values, -kernel.x0, -kernel.y0, width=kernel.width, height=kernel.height)
 
 
 def _with_room(values: FloatArray, shape: tuple[int, ...]) -> FloatArray:

@@ -64,6 +64,12 @@ class KernelPsf(ImagePsf):
         valid = usable_positions(x, y) & has_sum
         return np.where(valid[:, None], self._fixed_shape, np.nan)
 
+    def images_and_shapes(self, x: FloatArray, y: FloatArray) -> tuple[PsfImages, FloatArray]:
+        """Return images and shapes; see `Psf.images_and_shapes`."""
+        if self.kernel.spatially_varying:
+            return super().images_and_shapes(x, y)
+        return self.images(x, y), self.shapes(x, y)
+
     @cached_property
     def _fixed_image(self) -> tuple[FloatArray, bool]:
         """The normalised image of a kernel that does not vary, and whether it has a sum."""

@@ -76,3 +76,7 @@ class Psf(Protocol):
             xx, yy, xy; NaN where the model cannot be evaluated.
         """
         ...
+
+    def images_and_shapes(self, x: FloatArray, y: FloatArray) -> tuple[PsfImages, FloatArray]:
+        """Return `images` and `shapes` of the same positions, with what they share done once."""
+        ...

@@ -4,6 +4,7 @@ from forcedsql.psf.image_psf import ImagePsf, usable_positions
 from forcedsql.psf.moments import adaptive_moments
 from forcedsql.psf.protocol import PsfImages
 from forcedsql.psf.shift import shift_images
+from tests.psf.models import every_model
 
 
 class GrowingPsf(ImagePsf):
@@ -72,3 +73,27 @@ def test_usable_positions_are_finite_and_on_the_grid():
     x = np.array([0.0, np.nan, np.inf, 3e9, -2e9])
     np.testing.assert_array_equal(usable_positions(x, np.zeros(5)), [True, False, False, False, True])
     np.testing.assert_array_equal(usable_positions(np.zeros(5), x), [True, False, False, False, True])
+
+
+def test_images_and_shapes_together_are_those_asked_for_one_by_one():
+    x, y = positions()
+    for psf in (GrowingPsf(), *every_model()):
+        images, shapes = psf.images_and_shapes(x, y)
+        alone = psf.images(x, y)
+        for field in ("values", "x0", "y0", "width", "height", "valid"):
+            np.testing.assert_array_equal(getattr(images, field), getattr(alone, field))
+        np.testing.assert_array_equal(shapes, psf.shapes(x, y))
+
+
+def test_images_and_shapes_share_one_evaluation_of_the_kernel_images():
+    class CountingPsf(GrowingPsf):
+        evaluated = 0
+
+        def kernel_images(self, x, y):
+            self.evaluated += len(x)
+            return super().kernel_images(x, y)
+
+    x, y = positions()
+    psf = CountingPsf()
+    psf.images_and_shapes(x, y)
+    assert psf.evaluated == len(x)
