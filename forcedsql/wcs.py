@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from forcedsql.arrays import BoolArray, FloatArray
+from forcedsql.ast_mapping import pixel_to_sky_text
 from forcedsql.errors import FileLimitError, ReadError
 
 # Numbers beyond these are no position, and projections lose all meaning there.
@@ -65,8 +66,8 @@ class SkyWcs(Protocol):
 class AstWcs:
     """The projection that an AST FrameSet describes, as LSST writes it.
 
-    The base frame is parent pixels and the current frame the sky (afw
-    ``src/geom/SkyWcs.cc``); any celestial system is turned into ICRS by AST.
+    The base frame is parent pixels and the current frame the sky in ICRS (afw
+    ``src/geom/SkyWcs.cc``).  What AST gets to see is checked first: `forcedsql.ast_mapping`.
 
     Parameters
     ----------
@@ -76,13 +77,17 @@ class AstWcs:
     Raises
     ------
     ReadError
-        If AST cannot read the text, or it is not an invertible map of two axes to the sky.
+        If the text is damaged, or no invertible map of two pixel axes to ICRS.
+    FileLimitError
+        If it asks for more than a projection needs.
+    UnsupportedError
+        If it uses an AST class that forcedsql does not know.
     """
 
     def __init__(self, text: str) -> None:
         self.text = text
         with _AST_LOCK:
-            self._frames = _parse_ast(text)
+            self._mapping = _ast_mapping(text)
 
     def __repr__(self) -> str:
         return f"AstWcs(<{len(self.text)} characters of AST text>)"
@@ -103,11 +108,11 @@ class AstWcs:
     def _invert(self, ra: FloatArray, dec: FloatArray) -> FloatArray:
         sky = np.radians([np.mod(ra, 360.0), dec])
         with _AST_LOCK:
-            return np.asarray(self._frames.tran(sky, False), dtype=np.float64)
+            return np.asarray(self._mapping.tran(sky, False), dtype=np.float64)
 
     def _project(self, x: FloatArray, y: FloatArray) -> FloatArray:
         with _AST_LOCK:
-            sky = np.asarray(self._frames.tran(np.array([x, y])), dtype=np.float64)
+            sky = np.asarray(self._mapping.tran(np.array([x, y])), dtype=np.float64)
         return np.degrees(_missing_as_nan(sky))
 
 
@@ -199,28 +204,19 @@ def has_sky_cards(header: Mapping[str, Any]) -> bool:
     return names in ({"RA", "DEC"}, {"LON", "LAT"})
 
 
-def _parse_ast(text: str) -> Any:
+def _ast_mapping(text: str) -> Any:
     ast = import_module("starlink.Ast")
-    begin = text.find("Begin")
-    if begin < 0:
-        raise ReadError(f"the sky projection is no AST text: it starts {text[:20]!r}")
-    # lsst.images appends a tab and a comment to each line, which AST's channel refuses.
-    lines = [line.partition("\t")[0] for line in text[begin:].split("\n")]
+    lines = pixel_to_sky_text(text).split("\n")
     try:
-        frames = ast.Channel(lines).read()
-        if not isinstance(frames, ast.FrameSet):
-            raise ReadError(f"the sky projection is an AST {type(frames).__name__}, not a FrameSet")
-        sky = frames.getframe(frames.Current)
-        if not isinstance(sky, ast.SkyFrame) or (frames.Nin, frames.Nout, sky.LonAxis) != (2, 2, 1):
-            raise ReadError("the sky projection does not map two pixel axes to (longitude, latitude)")
-        if not (frames.TranForward and frames.TranInverse):
+        mapping = ast.Channel(lines).read()
+        if not (mapping.TranForward and mapping.TranInverse):
             raise ReadError("the sky projection cannot be inverted")
-        if frames.System != "ICRS":
-            frames.System = "ICRS"
+        # A faulty mapping shows here, not while measuring.
+        mapping.tran(mapping.tran(np.zeros((2, 1))), False)
     except (ast.AstError, SystemError, TypeError, ValueError) as fault:
         reason = " ".join(str(fault).split())
-        raise ReadError(f"the sky projection's AST text cannot be read: {reason}") from fault
-    return frames
+        raise ReadError(f"AST cannot use the sky projection: {reason}") from fault
+    return mapping
 
 
 def _wcs_from_cards(header: Mapping[str, Any]) -> Any:

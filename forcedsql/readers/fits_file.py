@@ -19,6 +19,7 @@ from forcedsql.readers.cards import Cards
 # The filters of the warnings module belong to the process; one thread at a time may change them.
 _WARNINGS_LOCK = threading.RLock()
 _GZIP_MAGIC = b"\x1f\x8b"
+_HDUS_IN_SUMMARY = 8
 _IMAGE_HDUS = (fits.PrimaryHDU, fits.ImageHDU, fits.CompImageHDU)
 
 
@@ -64,9 +65,11 @@ class FitsFile:
             return False
         with reading(f"HDU {index}"):
             try:
-                self._hdus[index]
+                hdu = self._hdus[index]
             except IndexError:
                 return False
+            # astropy parses a header when it is first touched.
+            _ = hdu.header
         return True
 
     def cards(self, index: int) -> Cards:
@@ -83,10 +86,9 @@ class FitsFile:
 
     def summary(self) -> str:
         """Name the first HDUs in a few words, for messages."""
-        with reading("the list of HDUs"):
-            names = [hdu.name or type(hdu).__name__ for hdu in self._hdus[:8]]
-            more = ", ..." if len(self._hdus) > len(names) else ""
-        return ", ".join(names) + more
+        present = [self._hdus[index] for index in range(_HDUS_IN_SUMMARY) if self.has(index)]
+        names = [hdu.name or type(hdu).__name__ for hdu in present]
+        return ", ".join(names) + (", ..." if self.has(_HDUS_IN_SUMMARY) else "")
 
     def pixels(self, index: int) -> Pixels:
         """Return the pixels of a two-dimensional image HDU.
