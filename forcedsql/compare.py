@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from forcedsql.arrays import AnyArray, FloatArray
-from forcedsql.errors import ConfigError, DatabaseError, ToleranceError
+from forcedsql.errors import ConfigError, TableError, ToleranceError
 
 if TYPE_CHECKING:
     import duckdb
@@ -60,7 +60,7 @@ def compare_fluxes(
 
     Raises
     ------
-    DatabaseError
+    TableError
         If a table or a column is not there.
     """
     return _macro(
@@ -104,7 +104,7 @@ def compare_summary(
 
     Raises
     ------
-    DatabaseError
+    TableError
         If a table or a column is not there.
     """
     return _macro(
@@ -128,7 +128,7 @@ def _macro(con: "duckdb.DuckDBPyConnection", call: str, **values: Any) -> pa.Tab
         return con.sql(f"FROM {call}", params=values).to_arrow_table()
     except duckdb.Error as error:
         tables = f"{values['measured']!r} and {values['reference']!r}"
-        raise DatabaseError(
+        raise TableError(
             f"cannot compare {values['flux']} of {tables}: {str(error).splitlines()[0]}"
         ) from error
 

@@ -146,6 +146,13 @@ def field_metadata(field: pa.Field) -> dict[str, str]:
     return {key: metadata[key.encode()].decode() for key in FIELD_KEYS if key.encode() in metadata}
 
 
+def annotated(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return a table whose columns have the units, UCDs and descriptions of a schema, by name."""
+    known = {field.name: field.metadata for field in schema}
+    fields = [field.with_metadata(known.get(field.name, field.metadata)) for field in table.schema]
+    return pa.table(table.columns, schema=pa.schema(fields, metadata=table.schema.metadata))
+
+
 @contextmanager
 def _translated(what: str) -> "Iterator[None]":
     """Turn whatever a format library raises into one line that names the file."""

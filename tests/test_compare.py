@@ -6,7 +6,7 @@ import pytest
 
 from forcedsql.compare import FluxComparison, Tolerance, compare_fluxes, compare_summary
 from forcedsql.database import connect
-from forcedsql.errors import ConfigError, DatabaseError, ToleranceError
+from forcedsql.errors import ConfigError, TableError, ToleranceError
 
 ABSOLUTE = 1e-12  # a few roundings of numbers of order 1 to 30
 
@@ -97,14 +97,14 @@ def test_the_rows_survive_the_way_through_arrow(scattered):
 
 @pytest.mark.parametrize(("measured", "flux"), [("no_such_table", "psfFlux"), ("measured", "noFlux")])
 def test_a_wrong_table_or_column_is_one_line_that_names_it(tables, measured, flux):
-    with pytest.raises(DatabaseError) as caught:
+    with pytest.raises(TableError) as caught:
         compare_fluxes(tables, measured, "reference", flux)
     assert f"cannot compare {flux} of '{measured}' and 'reference'" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_names_are_bound_not_pasted(tables):
-    with pytest.raises(DatabaseError):
+    with pytest.raises(TableError):
         compare_fluxes(tables, "measured'); DROP TABLE measured; --", "reference")
     assert tables.execute("SELECT count(*) FROM measured").fetchone() == (500,)
 

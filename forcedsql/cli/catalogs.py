@@ -1,0 +1,78 @@
+"""``init``, ``ingest`` and ``catalog``: what goes into a database."""
+# ruff: noqa: PLC0415 - `--help` must not wait for DuckDB
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from forcedsql.cli.exits import ExitCode
+from forcedsql.cli.narrate import progress, say
+from forcedsql.cli.options import DatabaseArgument, open_database
+from forcedsql.cli.output import count
+
+
+class OnConflict(StrEnum):
+    """What becomes of a file whose id is taken by another file."""
+
+    REPLACE = "replace"
+    KEEP = "keep"
+    ERROR = "error"
+
+
+def init(database: DatabaseArgument) -> None:
+    """Make a database with its registry and macros.
+
+    A database that exists is brought up to date; nothing in it is lost.
+    """
+    existed = Path(database).exists()
+    with open_database(database, must_exist=False):
+        say(
+            f"{database} {'is up to date' if existed else 'made'}; next: forcedsql ingest {database} FILES..."
+        )
+
+
+def ingest(
+    database: DatabaseArgument,
+    files: Annotated[list[Path], typer.Argument(help="Exposures to register: afw ExposureF FITS files.")],
+    on_conflict: Annotated[
+        OnConflict, typer.Option(help="What to do with a file whose id is taken by another file.")
+    ] = OnConflict.REPLACE,
+) -> None:
+    """Register exposures, so that SQL can name them.
+
+    The ids are printed: visit:VISIT:DETECTOR, coadd:TRACT:PATCH:BAND, or the file's name.
+    Doing it again changes nothing.
+    """
+    from forcedsql.database import iter_ingest
+
+    failed = 0
+    with open_database(database) as con, progress("reading exposures", len(files)) as step:
+        for done in iter_ingest(con, files, on_conflict=on_conflict.value):
+            step()
+            if done.status == "failed":
+                failed += 1
+                say(f"forcedsql: {done.error}")
+            else:
+                typer.echo(f"{done.exposure_id}\t{done.status}\t{done.path}")
+    if failed:
+        say(f"{failed} of {count(len(files), 'file')} could not be registered")
+        raise typer.Exit(ExitCode.CANNOT_OPEN)
+
+
+def catalog(
+    database: DatabaseArgument,
+    name: Annotated[str, typer.Argument(help="Name of the table to make, such as object or source.")],
+    file: Annotated[Path, typer.Argument(help="Table: parquet, csv, ecsv, fits, votable or arrow.")],
+) -> None:
+    """Load a catalogue into a table of the database.
+
+    It takes the place of a table of that name. Positions in radians become degrees; units and
+    descriptions become column comments.
+    """
+    from forcedsql.database import load_catalog
+
+    with open_database(database) as con, progress(f"loading {file.name}"):
+        rows = load_catalog(con, name, file)
+    say(f"{count(rows, 'row')} in table {name}")

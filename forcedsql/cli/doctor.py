@@ -1,0 +1,167 @@
+"""``forcedsql doctor``: is this installation whole, and does it measure right."""
+# ruff: noqa: PLC0415 - `--help` must not wait for NumPy, astropy and DuckDB
+
+import platform
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import typer
+
+from forcedsql.cli.exits import ExitCode
+from forcedsql.cli.narrate import progress, say
+from forcedsql.errors import ForcedSQLError
+
+LIBRARIES = (
+    "duckdb",
+    "numpy",
+    "pyarrow",
+    "astropy",
+    "scipy",
+    "starlink-pyast",
+    "cdshealpix",
+    "sqlalchemy",
+    "duckdb-engine",
+    "matplotlib",
+    "typer",
+    "rich",
+    "prompt-toolkit",
+)
+
+SELF_TEST_TOLERANCE = ("median_ratio=1e-4", "scatter=1e-3", "faintest=22")
+"""Bundled sources are measured on the bundled image itself: the same fluxes must come out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that must work: what, whether it does, and what was found."""
+
+    name: str
+    passed: bool
+    found: str
+
+
+def doctor() -> None:
+    """Report versions, and test that this installation measures.
+
+    Bundled sources are measured and compared with their catalogue. Exit code 1 if a check fails.
+    """
+    import forcedsql
+
+    typer.echo(f"forcedsql       {forcedsql.__version__}")
+    typer.echo(f"python          {platform.python_version()} on {platform.platform()}")
+    for name in LIBRARIES:
+        typer.echo(f"{name:<15} {_version(name)}")
+    failed = 0
+    with progress("testing"):
+        for check in run_checks():
+            failed += not check.passed
+            typer.echo(f"{'OK  ' if check.passed else 'FAIL'}  {check.name}: {check.found}")
+    if failed:
+        say(f"forcedsql: {failed} of the checks failed")
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def run_checks() -> Iterator[Check]:
+    """Run the checks one after the other; a failure does not stop the next."""
+    for name, check in _CHECKS.items():
+        try:
+            yield Check(name, passed=True, found=check())
+        except (ForcedSQLError, ImportError, OSError) as error:
+            yield Check(name, passed=False, found=" ".join(str(error).split()))
+
+
+def bundled_survey() -> tuple[Path, Path]:
+    """Return the bundled visit image and its source table.
+
+    Raises
+    ------
+    ForcedSQLError
+        If they are not there.
+    """
+    from forcedsql.resources import data_dir
+
+    folder = data_dir() / "survey"
+    images = sorted(folder.glob("visit_image*.fits"))
+    if not images:
+        raise ForcedSQLError(f"there is no visit image in {folder}; install forcedsql again")
+    return images[0], folder / "source.parquet"
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "missing"
+
+
+def _kernel() -> str:
+    from forcedsql.measure.kernels import default_kernel
+
+    return type(default_kernel()).__name__
+
+
+def _sql_files() -> str:
+    from forcedsql.resources import sql_dir
+
+    folder = sql_dir()
+    number = len(list(folder.glob("*.sql")))
+    if not number:
+        raise ForcedSQLError(f"there is no .sql file in {folder}; install forcedsql again")
+    return f"{number} files in {folder}"
+
+
+def _data_files() -> str:
+    image, sources = bundled_survey()
+    if not sources.exists():
+        raise ForcedSQLError(f"{sources} is missing; install forcedsql again")
+    return str(image.parent)
+
+
+def _measure_directly() -> str:
+    import numpy as np
+
+    from forcedsql.compare import FluxComparison
+    from forcedsql.measure import measure
+    from forcedsql.readers import open_exposure
+    from forcedsql.tables import read_table
+
+    image, sources = bundled_survey()
+    table = read_table(sources)
+    measured = measure(open_exposure(image), table, columns="source")
+    comparison = FluxComparison.from_arrays(
+        *(np.asarray(t["psfFlux"].to_numpy(), dtype=float) for t in (measured, table))
+    )
+    return _judged(comparison.summary(), len(comparison))
+
+
+def _measure_by_sql() -> str:
+    from forcedsql.compare import compare_summary
+    from forcedsql.database import connect, ingest, load_catalog, quote_literal
+
+    image, sources = bundled_survey()
+    with connect() as con:
+        (file,) = ingest(con, image)
+        if file.status == "failed":
+            raise ForcedSQLError(file.error)
+        rows = load_catalog(con, "source", sources)
+        exposure_id = quote_literal(file.exposure_id)
+        con.execute(f"CREATE TABLE measured AS FROM forced_photometry({exposure_id}, source)")
+        return _judged(compare_summary(con, "measured", "source"), rows)
+
+
+def _judged(summary: object, rows: int) -> str:
+    from forcedsql.compare import Tolerance
+
+    Tolerance.from_settings(SELF_TEST_TOLERANCE).check(summary)
+    return f"{rows} sources measured, fluxes as in the catalogue"
+
+
+_CHECKS: dict[str, Callable[[], str]] = {
+    "kernel": _kernel,
+    "SQL files": _sql_files,
+    "bundled data": _data_files,
+    "measurement": _measure_directly,
+    "measurement by SQL": _measure_by_sql,
+}

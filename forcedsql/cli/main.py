@@ -1,0 +1,86 @@
+"""The ``forcedsql`` command: its subcommands, and how errors end it."""
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated, NoReturn
+
+import typer
+
+from forcedsql.cli import catalogs, compare, demo, doctor, info, measure, query, reference, shell
+from forcedsql.cli.exits import ExitCode, describe_exit_codes, exit_code_of
+from forcedsql.cli.narrate import say
+from forcedsql.errors import ForcedSQLError
+
+app = typer.Typer(
+    help="Forced photometry as SQL: fluxes at known sky positions on calibrated images, inside DuckDB.",
+    epilog=describe_exit_codes(),
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+for command in (
+    demo.demo,
+    measure.measure,
+    catalogs.init,
+    catalogs.ingest,
+    catalogs.catalog,
+    compare.compare,
+    compare.plot,
+    query.sql,
+    shell.shell,
+    info.info,
+    doctor.doctor,
+    reference.columns,
+    reference.config,
+):
+    app.command()(command)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        import forcedsql  # noqa: PLC0415 - reads the package's metadata
+
+        typer.echo(f"forcedsql {forcedsql.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code; errors are one line on stderr.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Those of the process where not given.
+    """
+    try:
+        app(args=arguments, prog_name="forcedsql")
+    except SystemExit as end:
+        return int(end.code or 0)
+    except ForcedSQLError as error:
+        say(f"forcedsql: {error}")
+        return exit_code_of(error)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        say(f"forcedsql: {where}{error.strerror or error}")
+        return ExitCode.FAILED
+    except KeyboardInterrupt:
+        say("forcedsql: interrupted")
+        return ExitCode.INTERRUPTED
+    return ExitCode.DONE
+
+
+def run() -> NoReturn:
+    """Run the command line as a process: the console script."""
+    sys.exit(main())

@@ -1,0 +1,103 @@
+"""``forcedsql measure``: a table of positions in, a table of measurements out, no database."""
+# ruff: noqa: PLC0415 - `--help` must not wait for NumPy, astropy and Arrow
+
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from forcedsql.cli.narrate import progress, say
+from forcedsql.cli.options import AngleUnit, ColumnNames, ConfigOption, SetOption, configuration
+from forcedsql.cli.output import count
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from forcedsql.config import MeasurementConfig
+
+
+def measure(
+    exposure: Annotated[Path, typer.Argument(help="Calibrated exposure: an afw ExposureF FITS file.")],
+    positions: Annotated[
+        Path,
+        typer.Argument(help="Table of ids and ICRS positions: parquet, csv, ecsv, fits, votable, arrow."),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="OUT", help="Table to write; its suffix says the format."),
+    ],
+    columns: Annotated[
+        ColumnNames, typer.Option(help="Column names: the LSST driver's, or those of the DP1 Source table.")
+    ] = ColumnNames.LSST,
+    id_column: Annotated[
+        str | None,
+        typer.Option(help="Column of the ids; objectId, sourceId, diaObjectId or id if not given."),
+    ] = None,
+    ra_column: Annotated[
+        str | None, typer.Option(help="Column of the right ascensions; ra or coord_ra if not given.")
+    ] = None,
+    dec_column: Annotated[
+        str | None, typer.Option(help="Column of the declinations; dec or coord_dec if not given.")
+    ] = None,
+    unit: Annotated[
+        AngleUnit | None,
+        typer.Option(
+            help="Unit of the positions; the columns' own if not given, and degrees if they have none."
+        ),
+    ] = None,
+    config: ConfigOption = None,
+    settings: SetOption = None,
+) -> None:
+    """Measure one exposure at the positions of a table.
+
+    No database is needed. One row comes out per position, in the order of POSITIONS; what
+    cannot be measured is flagged.
+    """
+    options = configuration(config, settings)
+    from forcedsql.measure import measure as measure_table
+    from forcedsql.readers import open_exposure
+    from forcedsql.tables import read_table, table_format, write_table
+
+    table_format(output)
+    table = read_table(positions)
+    with progress(f"reading {exposure.name}"):
+        opened = open_exposure(exposure)
+    started = perf_counter()
+    with progress(f"measuring {count(table.num_rows, 'position')}"):
+        measured = measure_table(
+            opened,
+            table,
+            config=options,
+            columns=columns.value,
+            id_column=id_column,
+            ra_column=ra_column,
+            dec_column=dec_column,
+            unit=None if unit is None else unit.value,
+        )
+    seconds = perf_counter() - started
+    write_table(measured, output)
+    height, width = opened.image.shape
+    say(f"{exposure.name}: {width} x {height} pixels, {opened.psf.kind if opened.psf else 'no PSF'}")
+    say(f"{count(measured.num_rows, 'position')} measured in {seconds:.2f} s, {summarise(measured, options)}")
+    say(f"{count(measured.num_columns, 'column')} written to {output}")
+
+
+def summarise(measured: "pa.Table", config: "MeasurementConfig") -> str:
+    """Say how many rows of a table of measurements carry which of the main flags."""
+    import pyarrow.compute as pc
+
+    from forcedsql.schema import lsst_names, source_columns
+
+    names = {c.source: c.source for c in source_columns(config)}
+    if "psfFlux_flag" not in measured.column_names:
+        names |= {c.source: name for name, c in lsst_names(config)}
+    parts = []
+    for source, words in (
+        ("pixelFlags_offimage", "off the image"),
+        ("psfFlux_flag_edge", "with the PSF over the edge"),
+        ("psfFlux_flag", "with psfFlux_flag"),
+    ):
+        if names.get(source) in measured.column_names:
+            parts.append(f"{pc.sum(measured[names[source]]).as_py() or 0:,} {words}")
+    return ", ".join(parts) or "no flags measured"

@@ -1,0 +1,111 @@
+"""Arguments and options that several commands share, and what becomes of them."""
+# ruff: noqa: PLC0415 - `--help` must not wait for NumPy, DuckDB and Arrow
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from forcedsql.errors import DatabaseError
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from forcedsql.config import MeasurementConfig
+
+MEMORY = ":memory:"
+
+
+class ColumnNames(StrEnum):
+    """Naming of the measured columns."""
+
+    LSST = "lsst"
+    SOURCE = "source"
+
+
+class AngleUnit(StrEnum):
+    """Unit of sky coordinates in a table."""
+
+    DEG = "deg"
+    RAD = "rad"
+
+
+class OutputFormat(StrEnum):
+    """How a table is written to stdout."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+    PARQUET = "parquet"
+
+
+DatabaseArgument = Annotated[str, typer.Argument(metavar="DB", help="DuckDB file.")]
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="FILE", help="TOML file of measurement options ('forcedsql config')."),
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="OPTION=VALUE",
+        help="Set a measurement option, over those of --config; may be repeated ('forcedsql config').",
+    ),
+]
+FormatOption = Annotated[
+    OutputFormat | None,
+    typer.Option("--format", help="Format on stdout; 'table' if not given. Parquet only goes to a pipe."),
+]
+OutputOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="OUT",
+        help="Write to a file instead; its suffix says the format: parquet, csv, ecsv, fits, votable, arrow.",
+    ),
+]
+FluxOption = Annotated[str, typer.Option("--flux", help="Name of the flux column to compare.")]
+ReferenceFluxOption = Annotated[
+    str | None,
+    typer.Option("--reference-flux", help="Its name in REFERENCE, if another: i_psfFlux."),
+]
+
+
+def configuration(file: Path | None, settings: list[str] | None) -> "MeasurementConfig":
+    """Return the configuration that ``--config`` and ``--set`` ask for.
+
+    Raises
+    ------
+    ConfigError
+    """
+    from forcedsql.config import MeasurementConfig
+
+    config = MeasurementConfig() if file is None else MeasurementConfig.from_toml(file)
+    return config.with_settings(settings or [])
+
+
+@contextmanager
+def open_database(
+    path: str,
+    config: "MeasurementConfig | None" = None,
+    *,
+    read_only: bool = False,
+    must_exist: bool = True,
+) -> "Iterator[duckdb.DuckDBPyConnection]":
+    """Open a database for a command, and close it after.
+
+    Raises
+    ------
+    DatabaseError
+        If it cannot be opened, or there is none yet and `must_exist`.
+    """
+    from forcedsql.database import connect
+
+    if must_exist and path != MEMORY and not Path(path).exists():
+        raise DatabaseError(f"there is no database {path}; make it with: forcedsql init {path}")
+    with connect(path, config=config, read_only=read_only and path != MEMORY) as con:
+        yield con

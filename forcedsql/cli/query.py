@@ -1,0 +1,137 @@
+"""``forcedsql sql``: statements in, a table out; and how any command runs statements."""
+# ruff: noqa: PLC0415 - `--help` must not wait for DuckDB
+
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from forcedsql.cli.narrate import say
+from forcedsql.cli.options import (
+    ConfigOption,
+    DatabaseArgument,
+    FormatOption,
+    OutputOption,
+    SetOption,
+    configuration,
+    open_database,
+)
+from forcedsql.cli.output import count, emit
+from forcedsql.errors import ForcedSQLError
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a statement gave: rows to show, or a word on what it did."""
+
+    rows: "pa.Table | None"
+    done: str = ""
+
+
+def sql(
+    database: DatabaseArgument,
+    query: Annotated[str, typer.Argument(help="SQL, one statement or several; '-' reads it from stdin.")],
+    format_: FormatOption = None,
+    output: OutputOption = None,
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="Open the database without changing it.")
+    ] = False,
+    config: ConfigOption = None,
+    settings: SetOption = None,
+) -> None:
+    """Run SQL with the measuring functions loaded.
+
+    Of several statements, the last table that comes out is printed. DB may be :memory: for a
+    database that is gone afterwards.
+    """
+    options = configuration(config, settings)
+    text = sys.stdin.read() if query == "-" else query
+    with open_database(database, options, read_only=read_only) as con:
+        outcomes = list(run_statements(con, text))
+    tables = [outcome.rows for outcome in outcomes if outcome.rows is not None]
+    if tables:
+        emit(tables[-1], format_, output)
+    elif outcomes:
+        say(outcomes[-1].done)
+
+
+def run_statements(
+    con: "duckdb.DuckDBPyConnection", text: str, *, most_rows: int | None = None
+) -> Iterator[Outcome]:
+    """Run statements one after the other; Ctrl-C ends the one that runs.
+
+    Parameters
+    ----------
+    con : duckdb.DuckDBPyConnection
+    text : str
+        Any number of statements.
+    most_rows : int, optional
+        Rows to fetch of each result.
+
+    Raises
+    ------
+    ForcedSQLError
+        With DuckDB's complaint in one line.
+    KeyboardInterrupt
+        After the statement was interrupted.
+    """
+    import duckdb
+
+    try:
+        for statement in con.extract_statements(text):
+            yield _interruptible(con, partial(_run, con, statement, most_rows))
+    except duckdb.Error as error:
+        raise ForcedSQLError(one_line(error)) from error
+
+
+def one_line(error: Exception) -> str:
+    """Return DuckDB's message without the excerpt of the query under it."""
+    lines = []
+    for line in str(error).splitlines():
+        if line.startswith("LINE "):
+            break
+        if line.strip():
+            lines.append(line.strip())
+    text = " ".join(lines)
+    # What a measuring function raises arrives behind DuckDB's own words and the error's class.
+    _, wrapped, reason = text.rpartition("Python exception occurred while executing the UDF: ")
+    return reason.split(": ", maxsplit=1)[-1] if wrapped else text
+
+
+def _run(con: "duckdb.DuckDBPyConnection", statement: "duckdb.Statement", most_rows: int | None) -> Outcome:
+    import duckdb
+
+    relation = con.sql(statement.query)
+    kinds = statement.expected_result_type
+    if relation is None or duckdb.ExpectedResultType.QUERY_RESULT not in kinds:
+        return Outcome(None, "done")
+    if most_rows is not None:
+        relation = relation.limit(most_rows)
+    rows = relation.to_arrow_table()
+    if duckdb.ExpectedResultType.CHANGED_ROWS in kinds and rows.column_names == ["Count"]:
+        return Outcome(None, f"done, {count(int(rows['Count'][0].as_py()), 'row')}")
+    return Outcome(rows)
+
+
+def _interruptible(con: "duckdb.DuckDBPyConnection", work: Callable[[], T]) -> T:
+    """Run in a thread of its own, so that this one is free to hear Ctrl-C."""
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(work)
+        try:
+            return future.result()
+        except KeyboardInterrupt:
+            # The first one is lost if the statement was not running yet.
+            while not future.done():
+                con.interrupt()
+                wait([future], timeout=0.05)
+            raise
