@@ -109,7 +109,9 @@ def ast_text_of(wcs: SkyWcs) -> str:
         If the projection is of another kind.
     """
     if isinstance(wcs, AstWcs):
-        return wcs.text[wcs.text.index("Begin") :]
+        text = wcs.text[wcs.text.index("Begin") :]
+        # Comments behind a tab are legal, but AST's own channel refuses to read them back.
+        return "\n".join(line.partition("\t")[0].rstrip() for line in text.splitlines()) + "\n"
     if isinstance(wcs, FitsWcs):
         return _numbers_of(wcs).ast_text()
     raise ForcedSQLError(

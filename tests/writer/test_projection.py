@@ -68,6 +68,12 @@ def test_ast_text_is_kept_as_it_is():
     assert ast_text_of(AstWcs("1 SkyWcs 0  " + text)) == text
 
 
+def test_comments_of_ast_text_are_left_out():
+    text = ast_text_of(FitsWcs(SIP, XY0))
+    commented = "\n".join(f"{line}\t# why" for line in text.splitlines())
+    assert ast_text_of(AstWcs(commented)) == text
+
+
 def test_frames_are_those_of_lsst():
     text = ast_text_of(FitsWcs(TAN, XY0))
     domains = [line.split('"')[1] for line in text.splitlines() if line.strip().startswith("Domain")]
