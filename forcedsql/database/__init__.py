@@ -1,1 +1,19 @@
-"""The DuckDB side: connection, registry, sky coverage, SQL functions and macros."""
+"""The DuckDB side: connections that measure, the registry of exposures, catalogues."""
+
+from forcedsql.database.catalog import load_catalog
+from forcedsql.database.connection import config_of, connect
+from forcedsql.database.engine import engine
+from forcedsql.database.ingest import IngestedFile, ingest, iter_ingest
+from forcedsql.database.quoting import quote_identifier, quote_literal
+
+__all__ = [
+    "IngestedFile",
+    "config_of",
+    "connect",
+    "engine",
+    "ingest",
+    "iter_ingest",
+    "load_catalog",
+    "quote_identifier",
+    "quote_literal",
+]

@@ -1,0 +1,99 @@
+"""Opened exposures, kept within a byte budget and shared by threads."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Future
+from threading import Lock
+from typing import NamedTuple
+
+from forcedsql.exposure import Exposure
+
+DEFAULT_CACHE_BYTES = 2**30
+
+
+class ExposureKey(NamedTuple):
+    """What tells one state of one exposure from every other.
+
+    Parameters
+    ----------
+    exposure_id, path : str
+    mtime_ns : int, nanosecond
+        Modification time of the file as it is now.
+    sha256 : str
+        Checksum of the file as it was registered.
+    """
+
+    exposure_id: str
+    path: str
+    mtime_ns: int
+    sha256: str
+
+
+class ExposureCache:
+    """The most recently used exposures.
+
+    Parameters
+    ----------
+    budget : int, byte
+        Pixels kept at most; the exposure used last is kept however large it is.
+    """
+
+    def __init__(self, budget: int = DEFAULT_CACHE_BYTES) -> None:
+        self.budget = budget
+        self._lock = Lock()
+        self._entries: OrderedDict[ExposureKey, Future[Exposure]] = OrderedDict()
+
+    def get(self, key: ExposureKey, open_: Callable[[], Exposure]) -> Exposure:
+        """Return the exposure of a key, opened by `open_` if it is not at hand.
+
+        Several threads that ask for one key at a time share one opening; if that fails,
+        each of them gets the error, and the next to ask tries again.
+        """
+        with self._lock:
+            entry = self._entries.get(key)
+            opening = entry is None
+            if entry is None:
+                entry = self._entries[key] = Future()
+            self._entries.move_to_end(key)
+        if opening:
+            self._open(key, entry, open_)
+        return entry.result()
+
+    def _open(self, key: ExposureKey, entry: "Future[Exposure]", open_: Callable[[], Exposure]) -> None:
+        try:
+            entry.set_result(open_())
+        except BaseException as error:
+            with self._lock:
+                self._entries.pop(key, None)
+            entry.set_exception(error)
+            raise
+        self._evict()
+
+    def _evict(self) -> None:
+        with self._lock:
+            ready = [(key, entry.result()) for key, entry in self._entries.items() if entry.done()]
+            excess = sum(size_of(exposure) for _, exposure in ready) - self.budget
+            for key, exposure in ready[:-1]:
+                if excess <= 0:
+                    break
+                del self._entries[key]
+                excess -= size_of(exposure)
+
+    @property
+    def size(self) -> int:
+        """Bytes of pixels held."""
+        with self._lock:
+            return sum(size_of(entry.result()) for entry in self._entries.values() if entry.done())
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def clear(self) -> None:
+        """Let go of every exposure."""
+        with self._lock:
+            self._entries.clear()
+
+
+def size_of(exposure: Exposure) -> int:
+    """Return the bytes of an exposure's image, mask and variance."""
+    return exposure.image.nbytes + exposure.mask.nbytes + exposure.variance.nbytes

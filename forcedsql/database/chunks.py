@@ -1,0 +1,129 @@
+"""Between Arrow chunks and NumPy arrays: what a vectorised SQL function takes and returns.
+
+DuckDB hands a function at most 2,048 rows at a time.  Nothing here loops over rows, and
+float columns are passed on without a copy.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from forcedsql.arrays import AnyArray, BoolArray, FloatArray, IntArray
+from forcedsql.database.images import ImageStack
+
+UINT64 = np.dtype(np.uint64)
+
+
+def floats(column: pa.ChunkedArray) -> FloatArray:
+    """Return a column as float64, NULL as NaN."""
+    values: FloatArray = np.asarray(column.to_numpy(), dtype=np.float64)
+    return values
+
+
+def groups_by_id(ids: pa.ChunkedArray) -> Iterator[tuple[str, IntArray]]:
+    """Yield (exposure id, its rows) of a chunk; rows with a NULL id are in no group."""
+    encoded = pc.dictionary_encode(ids).combine_chunks()
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = pa.concat_arrays(encoded.chunks)
+    names: Sequence[str] = encoded.dictionary.to_pylist()
+    if len(names) == 1 and not encoded.null_count:
+        yield names[0], np.arange(len(encoded))
+        return
+    codes = np.asarray(pc.fill_null(encoded.indices, len(names)).to_numpy())
+    order = np.argsort(codes, kind="stable")
+    starts = np.searchsorted(codes[order], np.arange(len(names) + 1))
+    for name, (start, end) in zip(names, pairwise(starts), strict=True):
+        yield name, order[start:end]
+
+
+def struct_array(
+    columns: Mapping[str, tuple[AnyArray, pa.DataType]], null: BoolArray | None
+) -> pa.StructArray:
+    """Return columns as one struct per row.
+
+    Parameters
+    ----------
+    columns : mapping of str to (ndarray (n,), pyarrow.DataType)
+    null : ndarray, (n,) bool, optional
+        Rows that become NULL.
+    """
+    arrays = [pa.array(values, type_) for values, type_ in columns.values()]
+    mask = None if null is None else pa.array(null)
+    return pa.StructArray.from_arrays(arrays, names=list(columns), mask=mask)
+
+
+def image_lists(count: int, parts: Sequence[tuple[IntArray, ImageStack]]) -> pa.Array:
+    """Return one image per row, as a list of image rows; NULL where there is none.
+
+    Parameters
+    ----------
+    count : int
+        Rows of the chunk.
+    parts : sequence of (ndarray (m,) int64, ImageStack)
+        Images and the chunk's rows that they are for.
+    """
+    place = np.full(count, -1)
+    taken = 0
+    for rows, _ in parts:
+        place[rows] = taken + np.arange(len(rows))
+        taken += len(rows)
+    empty = pa.array([], pa.list_(pa.list_(pa.float64())))
+    images = pa.concat_arrays([empty, *(_image_list(stack) for _, stack in parts)])
+    return images.take(pa.array(place, mask=place < 0))
+
+
+def _image_list(stack: ImageStack) -> pa.ListArray:
+    _, h, w = stack.values.shape
+    rows_inside = np.arange(h) < stack.height[:, None]
+    inside = rows_inside[:, :, None] & (np.arange(w) < stack.width[:, None])[:, None, :]
+    row_ends = np.concatenate([[0], np.cumsum(np.repeat(stack.width, stack.height))])
+    image_ends = np.concatenate([[0], np.cumsum(stack.height)])
+    rows = pa.ListArray.from_arrays(pa.array(row_ends, pa.int32()), pa.array(stack.values[inside]))
+    return pa.ListArray.from_arrays(pa.array(image_ends, pa.int32()), rows, mask=pa.array(stack.height == 0))
+
+
+@dataclass(slots=True, eq=False)
+class MeasuredChunk:
+    """The positions measured last on one exposure, and what came out.
+
+    A filter on the result of a function makes DuckDB evaluate the rows that pass it once
+    more, a subset of the chunk before: `rows_of` finds them here.
+
+    Parameters
+    ----------
+    ra, dec : ndarray, (n,) float64, degree
+    columns : mapping of str to ndarray, (n,)
+    """
+
+    ra: FloatArray
+    dec: FloatArray
+    columns: dict[str, AnyArray]
+    _sorted: tuple[AnyArray, IntArray] | None = field(default=None, init=False)
+
+    def rows_of(self, ra: FloatArray, dec: FloatArray) -> IntArray | None:
+        """Return the row of each position, or None if one of them was not measured."""
+        if not 0 < len(ra) <= len(self.ra):
+            return None
+        keys = _keys(ra, dec)
+        if self._sorted is None:
+            own = _keys(self.ra, self.dec)
+            order = np.argsort(own, kind="stable")
+            self._sorted = own[order], order
+        own, order = self._sorted
+        rows = order[np.minimum(np.searchsorted(own, keys), len(own) - 1)]
+        same = _bits(self.ra)[rows] == _bits(ra)
+        same &= _bits(self.dec)[rows] == _bits(dec)
+        return rows if same.all() else None
+
+
+def _bits(values: FloatArray) -> AnyArray:
+    return np.ascontiguousarray(values).view(UINT64)
+
+
+def _keys(ra: FloatArray, dec: FloatArray) -> AnyArray:
+    # Bits rather than values, so that NaN equals itself; odd factors keep ra and dec apart.
+    return _bits(ra) * UINT64.type(0x9E3779B97F4A7C15) ^ _bits(dec) * UINT64.type(0xC2B2AE3D27D4EB4F)

@@ -1,0 +1,226 @@
+"""The SQL functions that look at pixels: Arrow-vectorised, pure, by registry id.
+
+Each takes a chunk of rows with any mix of exposures, groups it by exposure and makes one
+call per group.  A NULL exposure gives NULL; a NULL or NaN position gives a flagged row.
+"""
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from duckdb.func import FunctionNullHandling, PythonUDFType
+
+from forcedsql.arrays import AnyArray, BoolArray, FloatArray, IntArray
+from forcedsql.database.cache import ExposureKey
+from forcedsql.database.chunks import MeasuredChunk, floats, groups_by_id, image_lists, struct_array
+from forcedsql.database.images import cut_out, psf_planes
+from forcedsql.database.quoting import quote_identifier
+from forcedsql.database.session import Session
+from forcedsql.errors import DatabaseError, ForcedSQLError
+from forcedsql.exposure import Exposure
+from forcedsql.measure.driver import measure_positions
+from forcedsql.schema import lsst_names, source_columns
+
+OPEN_WITH_FORCEDSQL = "open this database with forcedsql.connect() or 'forcedsql shell'"
+"""Second names of the functions end in this.
+
+The macros stored in a database file call the functions by these names, so that a shell
+without them says in its error what to do.
+"""
+
+_SQL_TYPES = {
+    pa.float64(): "DOUBLE",
+    pa.float32(): "FLOAT",
+    pa.int64(): "BIGINT",
+    pa.int32(): "INTEGER",
+    pa.bool_(): "BOOLEAN",
+}
+
+Columns = dict[str, AnyArray]
+
+
+@dataclass(frozen=True, slots=True)
+class SqlFunction:
+    """One function as DuckDB sees it: its names, its types, and what it calls."""
+
+    names: tuple[str, ...]
+    parameters: tuple[str, ...]
+    returns: str
+    call: Callable[..., Any]
+    kind: str = "arrow"
+
+    def register(self, con: duckdb.DuckDBPyConnection) -> None:
+        """Make the function known to the connection's database."""
+        for name in self.names:
+            con.create_function(
+                name,
+                self.call,
+                parameters=list(self.parameters),
+                return_type=self.returns,
+                type=PythonUDFType.ARROW if self.kind == "arrow" else PythonUDFType.NATIVE,
+                null_handling=FunctionNullHandling.SPECIAL,
+            )
+
+
+def sql_functions(session: Session) -> tuple[SqlFunction, ...]:
+    """Return the functions of a session."""
+    f = _Functions(session)
+    at_sky = ("VARCHAR", "DOUBLE", "DOUBLE")
+    image = "DOUBLE[][]"
+    table: list[tuple[str, str | None, tuple[str, ...], str, Callable[..., pa.Array]]] = [
+        ("forced_phot", "forced_photometry", at_sky, _struct_sql(f.source), f.forced_phot),
+        ("forced_phot_lsst", "forced_measurement", at_sky, _struct_sql(f.lsst), f.forced_phot_lsst),
+        ("sky_to_pixel", None, at_sky, _struct_sql(_types("x", "y")), f.sky_to_pixel),
+        ("pixel_to_sky", None, at_sky, _struct_sql(_types("ra", "dec")), f.pixel_to_sky),
+        ("psf_image", None, at_sky, image, f.psf_image),
+        ("cutout", None, (*at_sky, "INTEGER"), image, f.cutout),
+    ]
+    config = json.dumps(session.config.to_mapping())
+    measuring = tuple(
+        SqlFunction(
+            (name,) if macro is None else (name, f"{macro}: {OPEN_WITH_FORCEDSQL}"),
+            parameters,
+            returns,
+            _one_line_errors(call),
+        )
+        for name, macro, parameters, returns, call in table
+    )
+    return (*measuring, SqlFunction(("forcedsql_config",), (), "VARCHAR", lambda: config, "native"))
+
+
+class _Functions:
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.source = [(c.source, c.source, c.type) for c in source_columns(session.config)]
+        self.lsst = [(name, c.source, c.type) for name, c in lsst_names(session.config)]
+        self._last = threading.local()
+
+    def forced_phot(self, ids: pa.ChunkedArray, ra: pa.ChunkedArray, dec: pa.ChunkedArray) -> pa.Array:
+        return self._measured(ids, ra, dec, self.source)
+
+    def forced_phot_lsst(self, ids: pa.ChunkedArray, ra: pa.ChunkedArray, dec: pa.ChunkedArray) -> pa.Array:
+        return self._measured(ids, ra, dec, self.lsst)
+
+    def sky_to_pixel(self, ids: pa.ChunkedArray, ra: pa.ChunkedArray, dec: pa.ChunkedArray) -> pa.Array:
+        def project(_: ExposureKey, exposure: Exposure, a: FloatArray, b: FloatArray) -> Columns:
+            x, y = exposure.require_wcs().sky_to_pixel(a, b)
+            return {"x": x, "y": y}
+
+        return self._structs(ids, ra, dec, _types("x", "y"), project)
+
+    def pixel_to_sky(self, ids: pa.ChunkedArray, x: pa.ChunkedArray, y: pa.ChunkedArray) -> pa.Array:
+        def project(_: ExposureKey, exposure: Exposure, a: FloatArray, b: FloatArray) -> Columns:
+            ra, dec = exposure.require_wcs().pixel_to_sky(a, b)
+            return {"ra": ra, "dec": dec}
+
+        return self._structs(ids, x, y, _types("ra", "dec"), project)
+
+    def psf_image(self, ids: pa.ChunkedArray, x: pa.ChunkedArray, y: pa.ChunkedArray) -> pa.Array:
+        x_pixel, y_pixel = floats(x), floats(y)
+        parts = [
+            (rows, psf_planes(exposure, x_pixel[rows], y_pixel[rows]))
+            for _, exposure, rows in self._groups(ids)
+        ]
+        return image_lists(len(ids), parts)
+
+    def cutout(
+        self, ids: pa.ChunkedArray, ra: pa.ChunkedArray, dec: pa.ChunkedArray, size: pa.ChunkedArray
+    ) -> pa.Array:
+        ra_deg, dec_deg, sizes = floats(ra), floats(dec), floats(size)
+        parts = [
+            (rows[same], cut_out(exposure, ra_deg[rows[same]], dec_deg[rows[same]], value))
+            for _, exposure, rows in self._groups(ids)
+            for value, same in _equal_values(sizes[rows])
+        ]
+        return image_lists(len(ids), parts)
+
+    def _measured(
+        self,
+        ids: pa.ChunkedArray,
+        ra: pa.ChunkedArray,
+        dec: pa.ChunkedArray,
+        fields: Sequence[tuple[str, str, pa.DataType]],
+    ) -> pa.Array:
+        before: dict[ExposureKey, MeasuredChunk] = getattr(self._last, "groups", {})
+        now: dict[ExposureKey, MeasuredChunk] = {}
+
+        def measure(key: ExposureKey, exposure: Exposure, a: FloatArray, b: FloatArray) -> Columns:
+            known = before.get(key)
+            rows = None if known is None else known.rows_of(a, b)
+            if known is not None and rows is not None:
+                now[key] = known
+                return {name: values[rows] for name, values in known.columns.items()}
+            columns = measure_positions(exposure, a, b, self.session.config)
+            now[key] = MeasuredChunk(a, b, columns)
+            return columns
+
+        result = self._structs(ids, ra, dec, fields, measure)
+        self._last.groups = now
+        return result
+
+    def _structs(
+        self,
+        ids: pa.ChunkedArray,
+        first: pa.ChunkedArray,
+        second: pa.ChunkedArray,
+        fields: Sequence[tuple[str, str, pa.DataType]],
+        evaluate: Callable[[ExposureKey, Exposure, FloatArray, FloatArray], Columns],
+    ) -> pa.Array:
+        """Evaluate group by group, and put the groups' columns together as structs."""
+        a, b = floats(first), floats(second)
+        parts = [
+            (rows, evaluate(key, exposure, a[rows], b[rows])) for key, exposure, rows in self._groups(ids)
+        ]
+        null: BoolArray | None = None
+        if len(parts) == 1 and len(parts[0][0]) == len(ids):
+            columns = parts[0][1]
+        else:
+            null = np.ones(len(ids), np.bool_)
+            columns = {source: np.zeros(len(ids), type_.to_pandas_dtype()) for _, source, type_ in fields}
+            for rows, values in parts:
+                null[rows] = False
+                for source, column in columns.items():
+                    column[rows] = values[source]
+        return struct_array({name: (columns[source], type_) for name, source, type_ in fields}, null)
+
+    def _groups(self, ids: pa.ChunkedArray) -> Iterator[tuple[ExposureKey, Exposure, IntArray]]:
+        groups = list(groups_by_id(ids))
+        keys = self.session.keys([name for name, _ in groups]) if groups else []
+        for key, (_, rows) in zip(keys, groups, strict=True):
+            yield key, self.session.open(key), rows
+
+
+def _types(*names: str) -> list[tuple[str, str, pa.DataType]]:
+    return [(name, name, pa.float64()) for name in names]
+
+
+def _struct_sql(fields: Sequence[tuple[str, str, pa.DataType]]) -> str:
+    return "STRUCT(" + ", ".join(f"{quote_identifier(n)} {_SQL_TYPES[t]}" for n, _, t in fields) + ")"
+
+
+def _equal_values(values: FloatArray) -> Iterator[tuple[float, BoolArray]]:
+    for value in np.unique(values):
+        yield float(value), values == value if value == value else np.isnan(values)  # noqa: PLR0124
+
+
+def _one_line_errors(call: Callable[..., pa.Array]) -> Callable[..., pa.Array]:
+    """Give every error of a function a text: DuckDB passes on that, and not the error."""
+
+    @wraps(call)
+    def guarded(*columns: Any) -> pa.Array:
+        try:
+            return call(*columns)
+        except KeyboardInterrupt:
+            raise DatabaseError("interrupted") from None
+        except ForcedSQLError as error:
+            raise type(error)(" ".join(str(error).split())) from error
+        except MemoryError:
+            raise DatabaseError("not enough memory for the images that the query asks for") from None
+
+    return guarded

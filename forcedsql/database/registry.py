@@ -1,0 +1,196 @@
+"""The tables of a forcedsql database, declared once.
+
+Names are those of ObsCore (IVOA REC-ObsCore-v1.1) where it has one.  Every column's comment
+ends in its unit in brackets; the comments reach DuckDB by ``COMMENT ON``.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    Float,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+)
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.schema import CreateTable, DDLElement, SetColumnComment, SetTableComment
+from sqlalchemy.types import TypeEngine
+
+from forcedsql.config import MeasurementConfig
+from forcedsql.database.footprint import COVERAGE_ORDER
+from forcedsql.database.quoting import quote_identifier
+from forcedsql.errors import DatabaseError
+from forcedsql.schema import FLUX, SOURCE_IDENTITY, source_columns
+
+if TYPE_CHECKING:
+    import duckdb
+
+metadata = MetaData()
+
+exposure = Table(
+    "exposure",
+    metadata,
+    Column("exposure_id", Text, primary_key=True, comment="id by which SQL names the exposure"),
+    Column("kind", Text, nullable=False, comment="visit_image, deep_coadd or image"),
+    Column("visit", BigInteger, comment="visit of a single-visit image"),
+    Column("detector", Integer, comment="detector of a single-visit image"),
+    Column("tract", Integer, comment="sky tract of a coadd"),
+    Column("patch", Text, comment="patch of the tract of a coadd"),
+    Column("band", Text, comment="name of the band"),
+    Column("physical_filter", Text, comment="name of the filter"),
+    Column("mjd", Double, comment="middle of the exposure, MJD (TAI) [d]"),
+    Column("t_exptime", Double, comment="exposure time [s]"),
+    Column("s_ra", Double, comment="ICRS right ascension of the middle of the image [deg]"),
+    Column("s_dec", Double, comment="ICRS declination of the middle of the image [deg]"),
+    Column("s_region", Text, comment="outline on the sky, STC-S polygon in ICRS [deg]"),
+    Column("footprint", ARRAY(Double), comment="four half spaces nx, ny, nz, d: inside where n.v >= d"),
+    Column("width", Integer, nullable=False, comment="columns of the image [pix]"),
+    Column("height", Integer, nullable=False, comment="rows of the image [pix]"),
+    Column("x0", Integer, nullable=False, comment="parent column of the first pixel [pix]"),
+    Column("y0", Integer, nullable=False, comment="parent row of the first pixel [pix]"),
+    Column("psf_kind", Text, comment="class of the PSF model"),
+    Column("bunit", Text, comment="unit of the pixels"),
+    Column(
+        "flux_unit", Text, comment="unit of measured fluxes, unless the configuration says calibrate=never"
+    ),
+    Column("access_url", Text, nullable=False, comment="path of the file"),
+    Column("file_size", BigInteger, nullable=False, comment="size of the file [byte]"),
+    Column("file_mtime_ns", BigInteger, nullable=False, comment="modification time, since 1970 [ns]"),
+    Column("sha256", Text, nullable=False, comment="SHA-256 of the file"),
+    comment="exposures that can be measured, one row each",
+)
+
+exposure_coverage = Table(
+    "exposure_coverage",
+    metadata,
+    Column("exposure_id", Text, nullable=False, comment="id of the exposure"),
+    Column(
+        "healpix", BigInteger, nullable=False, comment=f"HEALPix cell, nested, order {COVERAGE_ORDER}, ICRS"
+    ),
+    comment="HEALPix cells that an exposure touches",
+)
+
+measurement_run = Table(
+    "measurement_run",
+    metadata,
+    Column("run_id", Text, primary_key=True, comment="id of the run"),
+    Column("started", Double, nullable=False, comment="start, seconds since 1970 UTC [s]"),
+    Column("ended", Double, comment="end, NULL while it runs or if it was killed [s]"),
+    Column("status", Text, nullable=False, comment="running, done, failed or interrupted"),
+    Column("version", Text, nullable=False, comment="version of forcedsql"),
+    Column("duckdb_version", Text, comment="version of DuckDB"),
+    Column("config", Text, nullable=False, comment="measurement configuration, JSON"),
+    Column("config_digest", Text, nullable=False, comment="short hash of the configuration"),
+    Column("catalog", Text, comment="table that the positions came from"),
+    Column("exposures", BigInteger, comment="number of exposures measured"),
+    Column("positions", BigInteger, comment="number of rows measured"),
+    comment="provenance of measurements, one row per run",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredExposure:
+    """What the registry knows of an exposure's file."""
+
+    exposure_id: str
+    path: str
+    file_size: int
+    file_mtime_ns: int
+    sha256: str
+
+
+_FILE_COLUMNS = ("exposure_id", "access_url", "file_size", "file_mtime_ns", "sha256")
+
+_TYPES: dict[pa.DataType, type[TypeEngine[Any]]] = {
+    pa.float64(): Double,
+    pa.float32(): Float,
+    pa.int64(): BigInteger,
+    pa.int32(): Integer,
+    pa.bool_(): Boolean,
+}
+
+
+def forced_source_table(config: MeasurementConfig) -> Table:
+    """Return the table ``forced_source``: results of runs, with the columns of a configuration."""
+    measured = [(c.source, c.type, c.unit, c.meaning) for c in source_columns(config)]
+    identity = [(name, type_, unit, meaning) for name, type_, unit, _, meaning in SOURCE_IDENTITY]
+    return Table(
+        "forced_source",
+        MetaData(),
+        Column("run_id", Text, nullable=False, comment="run that measured the row"),
+        Column("exposure_id", Text, nullable=False, comment="exposure that it was measured on"),
+        *(
+            Column(name, _TYPES[type_], comment=with_unit(meaning, "nJy" if unit == FLUX else unit))
+            for name, type_, unit, meaning in (*identity, *measured)
+        ),
+        comment="forced photometry, one row per position and exposure; fluxes in the exposure's flux_unit",
+    )
+
+
+def with_unit(meaning: str, unit: str) -> str:
+    """Return a column comment: its meaning, then its unit in brackets."""
+    return f"{meaning} [{unit}]".strip() if unit else meaning
+
+
+def registry_tables() -> tuple[Table, ...]:
+    """Return every table of a forcedsql database."""
+    return (*metadata.sorted_tables, forced_source_table(MeasurementConfig()))
+
+
+def table_statements() -> Iterator[str]:
+    """Yield the SQL that makes the tables that are missing, and comments on all of them."""
+    for table in registry_tables():
+        yield _sql(CreateTable(table, if_not_exists=True))
+        yield _sql(SetTableComment(table))
+        yield from (_sql(SetColumnComment(column)) for column in table.columns)
+
+
+def check_tables(con: "duckdb.DuckDBPyConnection", database: str, *, shown: str) -> bool:
+    """Say whether the registry's tables are all there.
+
+    Raises
+    ------
+    DatabaseError
+        If a table of one of their names lacks a column: the file is not one of ours.
+    """
+    found: dict[str, set[str]] = {}
+    rows = con.execute(
+        "SELECT table_name, column_name FROM duckdb_columns() "
+        "WHERE database_name = ? AND schema_name = 'main'",
+        [database],
+    ).fetchall()
+    for table, column in rows:
+        found.setdefault(table, set()).add(column)
+    for table in registry_tables():
+        missing = [c.name for c in table.columns if c.name not in found.get(table.name, {c.name})]
+        if missing:
+            raise DatabaseError(
+                f"{shown} has a table {table.name!r} without the column {missing[0]!r}: it is not "
+                "forcedsql's, or of another version; rename that table"
+            )
+    return all(table.name in found for table in registry_tables())
+
+
+def look_up(
+    con: "duckdb.DuckDBPyConnection", database: str, exposure_ids: Sequence[str]
+) -> dict[str, RegisteredExposure]:
+    """Return the registry's committed rows of exposures by id; unknown ids are left out."""
+    table = f"{quote_identifier(database)}.main.exposure"
+    condition = "= ?" if len(exposure_ids) == 1 else "= ANY(?)"
+    query = f"SELECT {', '.join(_FILE_COLUMNS)} FROM {table} WHERE exposure_id {condition}"  # noqa: S608 - quoted
+    rows = con.execute(query, [exposure_ids[0] if len(exposure_ids) == 1 else list(exposure_ids)]).fetchall()
+    return {row[0]: RegisteredExposure(*row) for row in rows}
+
+
+def _sql(element: DDLElement) -> str:
+    # DuckDB speaks PostgreSQL's DDL; its own dialect adds nothing for these statements.
+    return str(element.compile(dialect=postgresql.dialect())).strip()  # type: ignore[no-untyped-call]

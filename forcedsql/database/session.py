@@ -1,0 +1,119 @@
+"""What the SQL functions of one database share: its configuration, registry and exposures."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from forcedsql.config import MeasurementConfig
+from forcedsql.database.cache import ExposureCache, ExposureKey
+from forcedsql.database.files import sha256_of
+from forcedsql.database.registry import RegisteredExposure, look_up
+from forcedsql.errors import DatabaseError, UnknownExposureError
+from forcedsql.exposure import Exposure
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+class Session:
+    """One open database, as the functions see it.
+
+    DuckDB keeps functions with the database and not with the connection, so all
+    connections that a process has to one file share one session.
+
+    Parameters
+    ----------
+    shown : str
+        Name of the database in messages.
+    database : str
+        Its name in SQL.
+    config : MeasurementConfig
+    cache_bytes : int, byte
+        Budget of the opened exposures.
+    """
+
+    def __init__(self, *, shown: str, database: str, config: MeasurementConfig, cache_bytes: int) -> None:
+        self.shown = shown
+        self.database = database
+        self.config = config
+        self.cache = ExposureCache(cache_bytes)
+        self._lock = Lock()
+        self._cursors: list[duckdb.DuckDBPyConnection] = []
+        self._verified: dict[ExposureKey, str] = {}
+
+    def attach(self, cursor: "duckdb.DuckDBPyConnection") -> None:
+        """Take a cursor for looking ids up; a function cannot use the connection that runs it."""
+        with self._lock:
+            self._cursors.append(cursor)
+
+    def release(self, cursor: "duckdb.DuckDBPyConnection") -> None:
+        """Give a cursor back; with the last one the opened exposures are let go."""
+        cursor.close()
+        with self._lock:
+            if cursor in self._cursors:
+                self._cursors.remove(cursor)
+            if not self._cursors:
+                self.cache.clear()
+
+    def keys(self, exposure_ids: Sequence[str]) -> list[ExposureKey]:
+        """Return the keys of exposures by the registry's committed state.
+
+        Raises
+        ------
+        UnknownExposureError
+            If an id is not registered.
+        DatabaseError
+            If the file of an exposure is gone, or is not the one that was registered.
+        """
+        known = self._look_up(exposure_ids)
+        for exposure_id in exposure_ids:
+            if exposure_id not in known:
+                raise UnknownExposureError(
+                    f"no exposure {exposure_id!r} is registered in {self.shown}; "
+                    "'FROM exposure' lists those that are, forcedsql.ingest adds one"
+                )
+        return [self._key(known[exposure_id]) for exposure_id in exposure_ids]
+
+    def open(self, key: ExposureKey) -> Exposure:
+        """Return the opened exposure of a key."""
+        return self.cache.get(key, lambda: _open(key.path))
+
+    def _look_up(self, exposure_ids: Sequence[str]) -> dict[str, RegisteredExposure]:
+        import duckdb  # noqa: PLC0415 - loaded by whoever made the cursor
+
+        with self._lock:
+            for cursor in tuple(self._cursors):
+                try:
+                    return look_up(cursor, self.database, exposure_ids)
+                except duckdb.ConnectionException:
+                    self._cursors.remove(cursor)  # its connection has been closed
+        raise DatabaseError(f"the connection to {self.shown} that made these functions is closed")
+
+    def _key(self, registered: RegisteredExposure) -> ExposureKey:
+        path = registered.path
+        try:
+            status = Path(path).stat()
+        except OSError as error:
+            raise DatabaseError(
+                f"the file of exposure {registered.exposure_id!r} cannot be read: {path}: "
+                f"{os.strerror(error.errno or 0)}; put it back or ingest it from where it is now"
+            ) from error
+        key = ExposureKey(registered.exposure_id, path, status.st_mtime_ns, registered.sha256)
+        same_time = status.st_mtime_ns == registered.file_mtime_ns
+        if status.st_size != registered.file_size or not (same_time or self._is_same_file(key)):
+            raise DatabaseError(f"{path} has changed since it was ingested; ingest it again")
+        return key
+
+    def _is_same_file(self, key: ExposureKey) -> bool:
+        """Compare checksums, once per modification time: a copied file has a new time."""
+        if key not in self._verified:
+            self._verified[key] = sha256_of(key.path)
+        return self._verified[key] == key.sha256
+
+
+def _open(path: str) -> Exposure:
+    from forcedsql.readers import open_exposure  # noqa: PLC0415 - loads astropy
+
+    return open_exposure(path)

@@ -1,0 +1,97 @@
+-- Forced photometry: every row of a table of positions gives one row, in the same order.
+--
+-- The functions that these macros call are made by forcedsql for its own connections.  They go
+-- by names that say so, because that is what a shell without them prints.
+
+-- Helper: '"column" AS name, ' where a column is named, and nothing otherwise.
+CREATE OR REPLACE MACRO select_as(column_name, name) AS
+    CASE WHEN column_name IS NULL THEN ''
+         ELSE '"' || replace(column_name, '"', '""') || '" AS ' || name || ', ' END;
+
+-- Helper: the names of a table's columns as written, with a column called __none before them.
+CREATE OR REPLACE MACRO from_table(table_name) AS
+    'NULL AS __none, * FROM query_table(''' || replace(table_name, '''', '''''') || ''')';
+
+-- Helper: was a column found beside __none?  Then it is the second of the two.
+CREATE OR REPLACE MACRO found_column(columns_found) AS
+    len(columns_found) = 2;
+
+-- id, ra and dec of a table, view or CTE.  They are found by their usual names, the first of
+-- objectId, sourceId, diaObjectId, id; ra, coord_ra; dec, coord_dec; or are named as arguments.
+-- Coordinates are degrees.  In DuckDB 1.5 the argument is written with quotes: "dec" := ...
+CREATE OR REPLACE MACRO positions_of(positions, id := NULL, ra := NULL, "dec" := NULL) AS TABLE
+    WITH named AS (
+        FROM query('SELECT ' || select_as(id, '__id') || select_as(ra, '__ra') || select_as("dec", '__dec')
+                   || from_table(positions))
+    ),
+    candidates AS (
+        SELECT
+            [*COLUMNS('(?i)^(__none|__id)$')] AS id_given,
+            [*COLUMNS('(?i)^(__none|objectId)$')] AS object_id,
+            [*COLUMNS('(?i)^(__none|sourceId)$')] AS source_id,
+            [*COLUMNS('(?i)^(__none|diaObjectId)$')] AS dia_object_id,
+            [*COLUMNS('(?i)^(__none|id)$')] AS plain_id,
+            [*COLUMNS('(?i)^(__none|__ra)$')] AS ra_given,
+            [*COLUMNS('(?i)^(__none|ra)$')] AS plain_ra,
+            [*COLUMNS('(?i)^(__none|coord_ra)$')] AS coord_ra,
+            [*COLUMNS('(?i)^(__none|__dec)$')] AS dec_given,
+            [*COLUMNS('(?i)^(__none|dec)$')] AS plain_dec,
+            [*COLUMNS('(?i)^(__none|coord_dec)$')] AS coord_dec
+        FROM named
+    )
+    SELECT
+        CASE WHEN found_column(id_given) THEN list_last(id_given)
+             WHEN found_column(object_id) THEN list_last(object_id)
+             WHEN found_column(source_id) THEN list_last(source_id)
+             WHEN found_column(dia_object_id) THEN list_last(dia_object_id)
+             WHEN found_column(plain_id) THEN list_last(plain_id)
+             END AS id,
+        CASE WHEN found_column(ra_given) THEN list_last(ra_given)
+             WHEN found_column(plain_ra) THEN list_last(plain_ra)
+             WHEN found_column(coord_ra) THEN list_last(coord_ra)
+             ELSE error('the positions have no column ra or coord_ra; name it: ra := ...')
+             END::DOUBLE AS ra,
+        CASE WHEN found_column(dec_given) THEN list_last(dec_given)
+             WHEN found_column(plain_dec) THEN list_last(plain_dec)
+             WHEN found_column(coord_dec) THEN list_last(coord_dec)
+             ELSE error('the positions have no column dec or coord_dec; name it: "dec" := ...')
+             END::DOUBLE AS "dec"
+    FROM candidates;
+
+-- Forced photometry with columns named as in the DP1 Source table.
+CREATE OR REPLACE MACRO forced_photometry(exposure_id, positions, id := NULL, ra := NULL, "dec" := NULL) AS TABLE
+    SELECT
+        p.id,
+        p.ra,
+        p."dec",
+        unnest("forced_photometry: open this database with forcedsql.connect() or 'forcedsql shell'"(
+            exposure_id, p.ra, p."dec"))
+    FROM positions_of(positions, id := id, ra := ra, "dec" := "dec") p;
+
+-- The same with the columns of the LSST driver (ForcedMeasurementDriverTask): coordinates in
+-- radians, slot_* aliases, and no parents or children.
+CREATE OR REPLACE MACRO forced_measurement(exposure_id, positions, id := NULL, ra := NULL, "dec" := NULL) AS TABLE
+    SELECT
+        radians(p.ra) AS coord_ra,
+        radians(p."dec") AS coord_dec,
+        0::BIGINT AS parent,
+        p.id AS objectId,
+        0::BIGINT AS parentObjectId,
+        0::INTEGER AS deblend_nChild,
+        unnest("forced_measurement: open this database with forcedsql.connect() or 'forcedsql shell'"(
+            exposure_id, p.ra, p."dec"))
+    FROM positions_of(positions, id := id, ra := ra, "dec" := "dec") p;
+
+-- One position on every registered exposure that contains it, in order of time.
+CREATE OR REPLACE MACRO forced_lightcurve(ra, "dec") AS TABLE
+    SELECT
+        e.exposure_id,
+        e.mjd,
+        e.band,
+        e.visit,
+        e.detector,
+        e.flux_unit,
+        unnest("forced_photometry: open this database with forcedsql.connect() or 'forcedsql shell'"(
+            e.exposure_id, p.at_ra, p.at_dec))
+    FROM (SELECT ra::DOUBLE AS at_ra, "dec"::DOUBLE AS at_dec) p, LATERAL (FROM exposures_at(p.at_ra, p.at_dec)) e
+    ORDER BY e.mjd, e.exposure_id;
