@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from forcedsql.arrays import BoolArray, FloatArray
+from forcedsql.ast_library import AstMapping
 from forcedsql.ast_mapping import pixel_to_sky_text
 from forcedsql.errors import FileLimitError, ReadError
 
@@ -26,13 +27,11 @@ _MAX_SIP_ORDER = 9
 _MAX_ITERATIONS = 50
 _ITERATION_TOLERANCE = 1e-9
 
-# AST keeps process-wide state, and pyast objects may not be used by two threads at once.
-_AST_LOCK = threading.Lock()
-
 _WCS_CARD = re.compile(
     r"(CTYPE|CUNIT|CRVAL|CRPIX|CDELT|CROTA)[12]|(CD|PC)[12]_[12]|PV[12]_\d{1,3}"
     r"|(A|B|AP|BP)_(ORDER|\d_\d)|RADESYS|RADECSYS|EQUINOX|LONPOLE|LATPOLE"
 )
+_TEXT_CARDS = ("CTYPE", "CUNIT", "RADESYS")
 _SIP_CARD = re.compile(r"(A|B|AP|BP)_(ORDER|\d_\d)")
 _TABLE_DISTORTION = re.compile(r"(CPDIS|CQDIS|D2IMDIS)[12]")
 
@@ -86,8 +85,7 @@ class AstWcs:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        with _AST_LOCK:
-            self._mapping = _ast_mapping(text)
+        self._mapping = AstMapping(pixel_to_sky_text(text), what="sky projection")
 
     def __repr__(self) -> str:
         return f"AstWcs(<{len(self.text)} characters of AST text>)"
@@ -106,14 +104,10 @@ class AstWcs:
         return _wrapped(ra), dec
 
     def _invert(self, ra: FloatArray, dec: FloatArray) -> FloatArray:
-        sky = np.radians([np.mod(ra, 360.0), dec])
-        with _AST_LOCK:
-            return np.asarray(self._mapping.tran(sky, False), dtype=np.float64)
+        return self._mapping.inverse(np.radians([np.mod(ra, 360.0), dec]))
 
     def _project(self, x: FloatArray, y: FloatArray) -> FloatArray:
-        with _AST_LOCK:
-            sky = np.asarray(self._mapping.tran(np.array([x, y])), dtype=np.float64)
-        return np.degrees(_missing_as_nan(sky))
+        return np.degrees(self._mapping.forward(np.array([x, y])))
 
 
 class FitsWcs:
@@ -204,21 +198,6 @@ def has_sky_cards(header: Mapping[str, Any]) -> bool:
     return names in ({"RA", "DEC"}, {"LON", "LAT"})
 
 
-def _ast_mapping(text: str) -> Any:
-    ast = import_module("starlink.Ast")
-    lines = pixel_to_sky_text(text).split("\n")
-    try:
-        mapping = ast.Channel(lines).read()
-        if not (mapping.TranForward and mapping.TranInverse):
-            raise ReadError("the sky projection cannot be inverted")
-        # A faulty mapping shows here, not while measuring.
-        mapping.tran(mapping.tran(np.zeros((2, 1))), False)
-    except (ast.AstError, SystemError, TypeError, ValueError) as fault:
-        reason = " ".join(str(fault).split())
-        raise ReadError(f"AST cannot use the sky projection: {reason}") from fault
-    return mapping
-
-
 def _wcs_from_cards(header: Mapping[str, Any]) -> Any:
     cards = {key: header[key] for key in header if _WCS_CARD.fullmatch(key)}
     if any(_TABLE_DISTORTION.fullmatch(key) for key in header):
@@ -231,17 +210,30 @@ def _wcs_from_cards(header: Mapping[str, Any]) -> Any:
     cards = {key: value for key, value in cards.items() if not _says_degrees(key, value)}
     if "RADECSYS" in cards:
         cards.setdefault("RADESYS", cards.pop("RADECSYS"))
+    cards = {
+        key: value if key.startswith(_TEXT_CARDS) else _number(key, value) for key, value in cards.items()
+    }
     for key in ("A_ORDER", "B_ORDER", "AP_ORDER", "BP_ORDER"):
         if not 0 <= cards.get(key, 0) <= _MAX_SIP_ORDER:
             raise FileLimitError(f"{key} is {cards[key]}; forcedsql reads at most {_MAX_SIP_ORDER}")
-    fits_header = import_module("astropy.io.fits").Header(cards)
     try:
+        fits_header = import_module("astropy.io.fits").Header(cards)
         # Without fixes, astropy has nothing to warn about; what they would mend is dropped above.
         wcs = import_module("astropy.wcs").WCS(fits_header, naxis=2, fix=False)
         wcs.wcs.set()
     except (ValueError, TypeError, KeyError, AttributeError, MemoryError) as fault:
         raise ReadError(f"the header's WCS cannot be used: {' '.join(str(fault).split())}") from fault
     return wcs
+
+
+def _number(key: str, value: Any) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError) as fault:
+        raise ReadError(
+            f"the header's WCS cannot be used: {key} is {value!r} where a number is expected"
+        ) from fault
+    return int(number) if number.is_integer() and abs(number) < 1e9 else number
 
 
 def _says_degrees(key: str, value: Any) -> bool:
@@ -280,13 +272,8 @@ def _apply(
     """Return function(a, b) at the usable positions and NaN at the others."""
     result = np.full((2, usable.size), np.nan)
     if usable.any():
-        result[:, usable] = _missing_as_nan(function(a[usable], b[usable]))
+        result[:, usable] = function(a[usable], b[usable])
     return result[0], result[1]
-
-
-def _missing_as_nan(values: FloatArray) -> FloatArray:
-    # AST's missing value is the most negative double.
-    return np.where(np.abs(values) < 1e300, values, np.nan)
 
 
 def _wrapped(ra: FloatArray) -> FloatArray:
