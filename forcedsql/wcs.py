@@ -31,7 +31,7 @@ _WCS_CARD = re.compile(
     r"(CTYPE|CUNIT|CRVAL|CRPIX|CDELT|CROTA)[12]|(CD|PC)[12]_[12]|PV[12]_\d{1,3}"
     r"|(A|B|AP|BP)_(ORDER|\d_\d)|RADESYS|RADECSYS|EQUINOX|LONPOLE|LATPOLE"
 )
-_TEXT_CARDS = ("CTYPE", "CUNIT", "RADESYS")
+_TEXT_CARDS = ("CTYPE", "CUNIT", "RADESYS", "RADECSYS")
 _SIP_CARD = re.compile(r"(A|B|AP|BP)_(ORDER|\d_\d)")
 _TABLE_DISTORTION = re.compile(r"(CPDIS|CQDIS|D2IMDIS)[12]")
 
@@ -199,31 +199,37 @@ def has_sky_cards(header: Mapping[str, Any]) -> bool:
 
 
 def _wcs_from_cards(header: Mapping[str, Any]) -> Any:
-    cards = {key: header[key] for key in header if _WCS_CARD.fullmatch(key)}
-    if any(_TABLE_DISTORTION.fullmatch(key) for key in header):
-        raise ReadError("the header's WCS has look-up table distortions, which forcedsql cannot read")
-    if not has_sky_cards(cards):
-        types = [cards.get(f"CTYPE{axis}") for axis in (1, 2)]
-        raise ReadError(f"the header has no celestial WCS: CTYPE1, CTYPE2 are {types}")
-    if not str(cards["CTYPE1"]).rstrip().endswith("-SIP"):
-        cards = {key: value for key, value in cards.items() if not _SIP_CARD.fullmatch(key)}
-    cards = {key: value for key, value in cards.items() if not _says_degrees(key, value)}
-    if "RADECSYS" in cards:
-        cards.setdefault("RADESYS", cards.pop("RADECSYS"))
-    cards = {
-        key: value if key.startswith(_TEXT_CARDS) else _number(key, value) for key, value in cards.items()
-    }
-    for key in ("A_ORDER", "B_ORDER", "AP_ORDER", "BP_ORDER"):
-        if not 0 <= cards.get(key, 0) <= _MAX_SIP_ORDER:
-            raise FileLimitError(f"{key} is {cards[key]}; forcedsql reads at most {_MAX_SIP_ORDER}")
+    cards = _projection_cards(header)
     try:
         fits_header = import_module("astropy.io.fits").Header(cards)
-        # Without fixes, astropy has nothing to warn about; what they would mend is dropped above.
+        # Without fixes, astropy has nothing to warn about; what they would mend is dropped before.
         wcs = import_module("astropy.wcs").WCS(fits_header, naxis=2, fix=False)
         wcs.wcs.set()
     except (ValueError, TypeError, KeyError, AttributeError, MemoryError) as fault:
         raise ReadError(f"the header's WCS cannot be used: {' '.join(str(fault).split())}") from fault
     return wcs
+
+
+def _projection_cards(header: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the cards of the celestial projection, checked and in today's spelling."""
+    if any(_TABLE_DISTORTION.fullmatch(key) for key in header):
+        raise ReadError("the header's WCS has look-up table distortions, which forcedsql cannot read")
+    if not has_sky_cards(header):
+        types = [header.get(f"CTYPE{axis}") for axis in (1, 2)]
+        raise ReadError(f"the header has no celestial WCS: CTYPE1, CTYPE2 are {types}")
+    has_sip = str(header["CTYPE1"]).rstrip().endswith("-SIP")
+    cards = {}
+    for key in header:
+        if not _WCS_CARD.fullmatch(key) or (_SIP_CARD.fullmatch(key) and not has_sip):
+            continue
+        if not _says_degrees(key, header[key]):
+            cards[key] = header[key] if key.startswith(_TEXT_CARDS) else _number(key, header[key])
+    if "RADECSYS" in cards:
+        cards.setdefault("RADESYS", cards.pop("RADECSYS"))
+    for key in ("A_ORDER", "B_ORDER", "AP_ORDER", "BP_ORDER"):
+        if not 0 <= cards.get(key, 0) <= _MAX_SIP_ORDER:
+            raise FileLimitError(f"{key} is {cards[key]}; forcedsql reads at most {_MAX_SIP_ORDER}")
+    return cards
 
 
 def _number(key: str, value: Any) -> float:
@@ -233,7 +239,7 @@ def _number(key: str, value: Any) -> float:
         raise ReadError(
             f"the header's WCS cannot be used: {key} is {value!r} where a number is expected"
         ) from fault
-    return int(number) if number.is_integer() and abs(number) < 1e9 else number
+    return int(number) if number.is_integer() and abs(number) <= 1e9 else number
 
 
 def _says_degrees(key: str, value: Any) -> bool:
