@@ -65,21 +65,58 @@ def pixel_to_sky_text(text: str) -> str:
     frames = parse_ast(text)
     if frames.name != "FrameSet":
         raise ReadError(f"the sky projection is an AST {frames.name}, not a FrameSet")
+    _require_icrs(frames.nested(f"frm{_ends(frames)[1]}"))
+    return _finished(_base_to_current(frames), axes=(2, 2), what="sky projection")
+
+
+def transform_text(text: str, *, axes: tuple[int, int]) -> str:
+    """Return checked AST text of a mapping, or of that from base to current of a FrameSet.
+
+    Parameters
+    ----------
+    text : str
+        AST dump.
+    axes : (int, int)
+        Number of axes that it must take and give.
+
+    Raises
+    ------
+    ReadError, FileLimitError, UnknownAstClassError
+        As `pixel_to_sky_text`.
+    """
+    node = parse_ast(text)
+    if node.name == "FrameSet":
+        return _finished(_base_to_current(node), axes=axes, what="transform")
+    inverted = node.integer("invert", 0, low=0, high=1) == 1
+    return _finished((_checked(node), inverted), axes=axes, what="transform")
+
+
+def _ends(frames: AstObject) -> tuple[int, int]:
+    """Return the numbers of the base and the current frame."""
     count = frames.integer("nframe", low=1, high=_MAX_FRAMES)
     base = frames.integer("base", 1, low=1, high=count)
-    current = frames.integer("currnt", count, low=1, high=count)
-    _require_icrs(frames.nested(f"frm{current}"))
-    steps = [_step(frames, number, inverted=inverted) for number, inverted in _path(frames, base, current)]
+    return base, frames.integer("currnt", count, low=1, high=count)
+
+
+def _base_to_current(frames: AstObject) -> tuple[_Mapping, bool]:
+    """Return the mapping from base to current frame, and whether it is to be inverted."""
+    steps = [_step(frames, number, inverted=inverted) for number, inverted in _path(frames, *_ends(frames))]
     if not steps:
         raise ReadError("the sky projection maps nothing: its base frame is the sky")
     (mapping, inverted), *others = steps
     for other, other_inverted in others:
         mapping = _in_series(mapping, other, invert_first=inverted, invert_second=other_inverted)
         inverted = False
-    if (mapping.nin, mapping.nout) != (2, 2):
-        raise ReadError(f"the sky projection maps {mapping.nin} axes to {mapping.nout}, not 2 to 2")
+    return mapping, inverted
+
+
+def _finished(step: tuple[_Mapping, bool], *, axes: tuple[int, int], what: str) -> str:
+    mapping, inverted = step
+    nin, nout = (mapping.nout, mapping.nin) if inverted else (mapping.nin, mapping.nout)
+    if (nin, nout) != axes:
+        raise ReadError(f"the {what} maps {nin} axes to {nout}, not {axes[0]} to {axes[1]}")
     if inverted:
-        unit = _Mapping(_emit("UnitMap", 2, 2, ()), 2, 2)
+        unit = _Mapping(_emit("UnitMap", nout, nout, ()), nout, nout)
         mapping = _in_series(mapping, unit, invert_first=True, invert_second=False)
     return "\n".join(mapping.lines)
 

@@ -1,16 +1,25 @@
 """Scalar fields over an image: how calibrations and aperture corrections vary."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from forcedsql.arrays import FloatArray
+from forcedsql.errors import ConfigError
 from forcedsql.geometry import Box
+
+_NOWHERE = Box(0, 0, 0, 0)
 
 
 class BoundedField(Protocol):
     """A scalar function of pixel position, defined over a box of an image."""
+
+    @property
+    def bbox(self) -> Box:
+        """The box, in parent pixels."""
+        ...
 
     def evaluate(self, x: FloatArray, y: FloatArray) -> FloatArray:
         """Return the field at parent pixel positions.
@@ -30,9 +39,17 @@ class BoundedField(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ConstantField:
-    """The same value everywhere."""
+    """The same value everywhere.
+
+    Parameters
+    ----------
+    value : float
+    bbox : Box
+        Box that it was made for; empty where that is not known.
+    """
 
     value: float
+    bbox: Box = _NOWHERE
 
     def evaluate(self, x: FloatArray, y: FloatArray) -> FloatArray:
         """Return the value once per position; see `BoundedField.evaluate`."""
@@ -78,3 +95,40 @@ def _chebyshev_terms(t: FloatArray, count: int) -> list[FloatArray]:
     while len(terms) < count:
         terms.append(2.0 * t * terms[-1] - terms[-2])
     return terms[:count]
+
+
+@dataclass(frozen=True, slots=True)
+class ProductField:
+    """The product of fields (afw ``src/math/ProductBoundedField.cc``).
+
+    Parameters
+    ----------
+    factors : sequence of BoundedField
+        At least one, all over the same box.
+
+    Raises
+    ------
+    ConfigError
+        If there is none, or their boxes differ.
+    """
+
+    factors: Sequence[BoundedField]
+
+    def __post_init__(self) -> None:
+        if not self.factors:
+            raise ConfigError("ProductField: it has no factor")
+        boxes = {factor.bbox for factor in self.factors}
+        if len(boxes) > 1:
+            raise ConfigError(f"ProductField: its factors have several boxes, {boxes}")
+
+    @property
+    def bbox(self) -> Box:
+        """The box of every factor, in parent pixels."""
+        return self.factors[0].bbox
+
+    def evaluate(self, x: FloatArray, y: FloatArray) -> FloatArray:
+        """Return the product of the factors; see `BoundedField.evaluate`."""
+        value = np.ones(np.shape(x))
+        for factor in self.factors:
+            value = value * factor.evaluate(x, y)
+        return value

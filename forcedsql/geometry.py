@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from forcedsql.arrays import FloatArray, IntArray
+from forcedsql.arrays import BoolArray, FloatArray, IntArray
 
 
 def nearest_pixel(position: FloatArray) -> IntArray:
@@ -61,3 +61,19 @@ class Box:
     def centre(self) -> tuple[float, float]:
         """(x, y) of the middle of the box, in pixels."""
         return (self.x0 + self.x1) / 2.0, (self.y0 + self.y1) / 2.0
+
+    def contains(self, x: FloatArray, y: FloatArray) -> BoolArray:
+        """Tell which positions lie on the box's pixels, their lower and left edges included.
+
+        Parameters
+        ----------
+        x, y : ndarray, (n,) float64, pixel
+
+        Returns
+        -------
+        ndarray, (n,) bool
+            False for NaN, and for every position where the box is empty.
+        """
+        inside: BoolArray = (x >= self.x0 - 0.5) & (x < self.x1 + 0.5)
+        inside &= (y >= self.y0 - 0.5) & (y < self.y1 + 0.5)
+        return inside

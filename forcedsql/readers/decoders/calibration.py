@@ -89,16 +89,17 @@ def _chebyshev_field(source: ArchiveObject) -> BoundedField:
         raise ReadError(f"{source.label} has {coefficients.size} coefficients for order {order_x}")
     if coefficients.size == 1:
         # A constant often comes with an empty box, over which nothing else is defined.
-        return ConstantField(float(coefficients[0]))
-    bbox = _box(row)
+        return ConstantField(float(coefficients[0]), box_of_row(row))
+    bbox = box_of_row(row)
     if bbox.width < 1 or bbox.height < 1:
         raise ReadError(f"{source.label} varies over an empty box")
     return ChebyshevField(bbox, coefficients.reshape(-1, nx))
 
 
-def _box(row: Rows) -> Box:
-    x0, y0 = row.integer("bbox_min_x"), row.integer("bbox_min_y")
-    return Box(x0, y0, row.integer("bbox_max_x") - x0 + 1, row.integer("bbox_max_y") - y0 + 1)
+def box_of_row(rows: Rows, row: int = 0) -> Box:
+    """Return the box that a row holds as the coordinates of its first and last pixels."""
+    x0, y0 = rows.integer("bbox_min_x", row), rows.integer("bbox_min_y", row)
+    return Box(x0, y0, rows.integer("bbox_max_x", row) - x0 + 1, rows.integer("bbox_max_y", row) - y0 + 1)
 
 
 DECODERS = {

@@ -1,0 +1,75 @@
+"""The AST library (Starlink User Note 211) behind a class that threads may share."""
+
+import threading
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from forcedsql.arrays import FloatArray
+from forcedsql.errors import ReadError
+
+# AST keeps process-wide state, and pyast objects may not be used by two threads at once.
+_LOCK = threading.Lock()
+
+
+class AstMapping:
+    """A map between two coordinate spaces that AST text describes.
+
+    Parameters
+    ----------
+    text : str
+        Text that `forcedsql.ast_mapping` has checked.
+    what : str
+        What it is the map of, for messages.
+    invertible : bool
+        Whether a map that goes only one way is refused.
+
+    Raises
+    ------
+    ReadError
+        If AST cannot use it, or it cannot be inverted and must be.
+    """
+
+    def __init__(self, text: str, *, what: str, invertible: bool = True) -> None:
+        with _LOCK:
+            self._mapping = _read(text, what=what, invertible=invertible)
+
+    def forward(self, points: FloatArray) -> FloatArray:
+        """Return where points map to; NaN where AST has no value.
+
+        Parameters
+        ----------
+        points : ndarray, (inputs, n) float64
+
+        Returns
+        -------
+        ndarray, (outputs, n) float64
+        """
+        return self._transform(points, forward=True)
+
+    def inverse(self, points: FloatArray) -> FloatArray:
+        """Return which points map to these, (outputs, n) to (inputs, n); NaN where there is none."""
+        return self._transform(points, forward=False)
+
+    def _transform(self, points: FloatArray, *, forward: bool) -> FloatArray:
+        with _LOCK:
+            values = np.asarray(self._mapping.tran(points, forward), dtype=np.float64)
+        # AST's missing value is the most negative double.
+        return np.where(np.abs(values) < 1e300, values, np.nan)
+
+
+def _read(text: str, *, what: str, invertible: bool) -> Any:
+    ast = import_module("starlink.Ast")
+    try:
+        mapping = ast.Channel(text.split("\n")).read()
+        if not mapping.TranForward or (invertible and not mapping.TranInverse):
+            raise ReadError(f"the {what} cannot be inverted")
+        # A faulty mapping shows here, not while measuring.
+        origin = mapping.tran(np.zeros((mapping.Nin, 1)))
+        if invertible:
+            mapping.tran(origin, False)
+    except (ast.AstError, SystemError, TypeError, ValueError) as fault:
+        reason = " ".join(str(fault).split())
+        raise ReadError(f"AST cannot use the {what}: {reason}") from fault
+    return mapping

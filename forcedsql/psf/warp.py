@@ -1,0 +1,193 @@
+"""Warping of PSF images by affine maps: many images, each with a map of its own, at once."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from forcedsql.arrays import BoolArray, FloatArray, IntArray
+from forcedsql.psf.grouping import groups
+from forcedsql.psf.protocol import PsfImages
+from forcedsql.psf.warping_kernel import WarpingKernel
+from forcedsql.transforms import LocalMaps
+
+_LARGEST_COEFFICIENT = 200.0
+_LARGEST_HALF_SIDE = 1024
+_PIXELS_PER_BATCH = 12_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CentredImages:
+    """Images of odd sides with their origins in the middle, as one block.
+
+    Parameters
+    ----------
+    values : ndarray, (n, 2 m + 1, 2 k + 1) float64
+        Image i is at the centre of its plane; the rest of the plane is zero.
+    half_width, half_height : ndarray, (n,) int64, pixel
+        Image i reaches this far from its origin; zero where it is invalid.
+    valid : ndarray, (n,) bool
+    """
+
+    values: FloatArray
+    half_width: IntArray
+    half_height: IntArray
+    valid: BoolArray
+
+    def at_origin(self) -> PsfImages:
+        """Return the images as kernel images, each at the first pixel of its plane."""
+        _, plane_height, plane_width = self.values.shape
+        most_x, most_y = plane_width // 2, plane_height // 2
+        values = self.values
+        for (half_width, half_height), rows in groups(self.half_width, self.half_height):
+            if (half_width, half_height) == (most_x, most_y):
+                continue
+            own = self.values[rows]
+            if values is self.values:
+                values = self.values.copy()
+            cut = own[
+                :,
+                most_y - half_height : most_y + half_height + 1,
+                most_x - half_width : most_x + half_width + 1,
+            ]
+            values[rows] = 0.0
+            values[rows, : 2 * half_height + 1, : 2 * half_width + 1] = cut
+        width = np.where(self.valid, 2 * self.half_width + 1, 0)
+        height = np.where(self.valid, 2 * self.half_height + 1, 0)
+        return PsfImages(values, -self.half_width, -self.half_height, width, height, self.valid)
+
+
+def warp_images(images: PsfImages, maps: LocalMaps, kernel: WarpingKernel) -> CentredImages:
+    """Warp images by the linear parts of maps, and normalise them to sum 1.
+
+    Parameters
+    ----------
+    images : PsfImages
+        Images in source pixels.
+    maps : LocalMaps
+        From source to destination; the source position of each becomes the origin of its result.
+    kernel : WarpingKernel
+
+    Returns
+    -------
+    CentredImages
+        In destination pixels about the origin.  Invalid where the image or the map is, where the
+        map enlarges more than 200 times or to more than 2049 pixels, and where the sum is zero.
+
+    Notes
+    -----
+    meas_algorithms ``src/WarpedPsf.cc``: the box of the result is centred and odd, half as long as
+    the warped source box rounded down; pixels whose taps leave the zero-padded source are zero.
+    """
+    half_width, half_height, valid = _half_sides(images, maps)
+    values = np.zeros((len(valid), 2 * half_height.max(initial=0) + 1, 2 * half_width.max(initial=0) + 1))
+    middle_y, middle_x = values.shape[1] // 2, values.shape[2] // 2
+    for (h, w, half_y, half_x, good), rows in groups(
+        images.height, images.width, half_height, half_width, valid.astype(np.int64)
+    ):
+        if not good:
+            continue
+        source = images.values[rows, :h, :w]
+        warped = _warp_boxes(
+            source,
+            maps.x[rows] - images.x0[rows],
+            maps.y[rows] - images.y0[rows],
+            maps.inverse[rows],
+            half_sides=(half_x, half_y),
+            kernel=kernel,
+        )
+        valid[rows] = _normalise(warped)
+        values[rows, middle_y - half_y : middle_y + half_y + 1, middle_x - half_x : middle_x + half_x + 1] = (
+            warped
+        )
+    return CentredImages(values, np.where(valid, half_width, 0), np.where(valid, half_height, 0), valid)
+
+
+def _half_sides(images: PsfImages, maps: LocalMaps) -> tuple[IntArray, IntArray, BoolArray]:
+    """Return half width and half height of the warped boxes, and where they are usable."""
+    valid = images.valid & maps.valid
+    matrix = np.where(valid[:, None, None], maps.matrix, 0.0)
+    valid &= np.abs(matrix).max(axis=(1, 2)) <= _LARGEST_COEFFICIENT
+    extent_x = np.abs(matrix[:, 0, 0]) * images.width + np.abs(matrix[:, 0, 1]) * images.height
+    extent_y = np.abs(matrix[:, 1, 0]) * images.width + np.abs(matrix[:, 1, 1]) * images.height
+    valid &= np.maximum(extent_x, extent_y) < 2.0 * (_LARGEST_HALF_SIDE + 1)
+    half_x, half_y = (
+        np.floor(0.5 * np.where(valid, extent, 0.0)).astype(np.int64) for extent in (extent_x, extent_y)
+    )
+    return half_x, half_y, valid
+
+
+def _warp_boxes(
+    images: FloatArray,
+    x: FloatArray,
+    y: FloatArray,
+    matrix: FloatArray,
+    *,
+    half_sides: tuple[int, int],
+    kernel: WarpingKernel,
+) -> FloatArray:
+    """Warp images of one size into boxes of one size, (n, 2 half_y + 1, 2 half_x + 1).
+
+    `x`, `y` are the column and row of each image that its origin comes from, `matrix` the
+    derivatives of column and row by destination pixels.  Every pixel is a sum of its own, so a
+    result does not depend on the images that share the call.
+    """
+    half_x, half_y = half_sides
+    grid_y, grid_x = np.mgrid[-half_y : half_y + 1, -half_x : half_x + 1].reshape(2, -1).astype(np.float64)
+    warped = np.zeros((len(images), grid_x.size))
+    batch = max(1, _PIXELS_PER_BATCH // grid_x.size)
+    for start in range(0, len(images), batch):
+        rows = slice(start, start + batch)
+        (xx, xy), (yx, yy) = matrix[rows].transpose(1, 2, 0)[..., None]
+        columns = xx * grid_x + xy * grid_y + x[rows, None]
+        lines = yx * grid_x + yy * grid_y + y[rows, None]
+        _interpolate(images[rows], columns, lines, kernel, out=warped[rows])
+    return warped.reshape(len(images), 2 * half_y + 1, 2 * half_x + 1)
+
+
+def _interpolate(
+    images: FloatArray, columns: FloatArray, lines: FloatArray, kernel: WarpingKernel, *, out: FloatArray
+) -> None:
+    """Write the value of image i at its positions ``columns[i], lines[i]`` into ``out[i]``, which is zero."""
+    padding, taps = kernel.padding, kernel.taps
+    padded = np.pad(images, ((0, 0), (padding, padding), (padding, padding)))
+    _, padded_height, padded_width = padded.shape
+    # Index of the first tap in the padded image.
+    column, line = np.floor(columns), np.floor(lines)
+    first_column, first_line = column + (padding + kernel.first), line + (padding + kernel.first)
+    inside = (first_column >= 0) & (first_column <= padded_width - taps)
+    inside &= (first_line >= 0) & (first_line <= padded_height - taps)
+    pixels = np.flatnonzero(inside)
+    image = pixels // columns.shape[1]
+    first = ((image * padded_height) + first_line.take(pixels)) * padded_width + first_column.take(pixels)
+    weights_x = kernel.weights((columns - column).take(pixels))
+    weights_y = kernel.weights((lines - line).take(pixels))
+    sums = _sum_taps(padded.reshape(-1), first.astype(np.intp), padded_width, weights_x, weights_y)
+    out.reshape(-1)[pixels] = sums
+
+
+def _sum_taps(
+    source: FloatArray, first: IntArray, line_length: int, weights_x: FloatArray, weights_y: FloatArray
+) -> FloatArray:
+    """Return sum_jk weights_y[j] weights_x[k] source[first + j line_length + k], (n,)."""
+    total, along_line, value = np.zeros((3, len(first)))
+    for j, weight_y in enumerate(weights_y):
+        along_line[:] = 0.0
+        for k, weight_x in enumerate(weights_x):
+            # Clipping, which never happens here, spares a check that costs more than the look-up.
+            np.take(source[j * line_length + k :], first, out=value, mode="clip")
+            value *= weight_x
+            along_line += value
+        along_line *= weight_y
+        total += along_line
+    return total
+
+
+def _normalise(images: FloatArray) -> BoolArray:
+    """Divide images by their sums, in place; return where there is one, (n,). Others become zero."""
+    flat = images.reshape(len(images), -1)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        total = flat.sum(axis=1)
+        flat /= total[:, None]
+        usable: BoolArray = np.isfinite(total) & (total != 0.0) & np.isfinite(flat).all(axis=1)
+    flat[~usable] = 0.0
+    return usable
