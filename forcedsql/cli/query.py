@@ -119,7 +119,9 @@ def _run(con: "duckdb.DuckDBPyConnection", statement: "duckdb.Statement", most_r
         relation = relation.limit(most_rows)
     rows = relation.to_arrow_table()
     if duckdb.ExpectedResultType.CHANGED_ROWS in kinds and rows.column_names == ["Count"]:
-        return Outcome(None, f"done, {count(int(rows['Count'][0].as_py()), 'row')}")
+        # Statements that change the schema have a count too, of no rows.
+        changed = rows["Count"].to_pylist()
+        return Outcome(None, f"done, {count(changed[0], 'row')}" if changed else "done")
     return Outcome(rows)
 
 
@@ -128,10 +130,13 @@ def _interruptible(con: "duckdb.DuckDBPyConnection", work: Callable[[], T]) -> T
     with ThreadPoolExecutor(1) as pool:
         future = pool.submit(work)
         try:
-            return future.result()
+            # A wait without end would not hear a signal that another thread got.
+            while not future.done():
+                wait([future], timeout=0.1)
         except KeyboardInterrupt:
             # The first one is lost if the statement was not running yet.
             while not future.done():
                 con.interrupt()
                 wait([future], timeout=0.05)
             raise
+        return future.result()

@@ -1,0 +1,40 @@
+"""``forcedsql doctor``: passes here, and fails where something is wrong."""
+
+import pytest
+
+from forcedsql.errors import ForcedSQLError
+from forcedsql.tables import read_table, write_table
+
+
+def test_a_whole_installation_passes(cli):
+    result = cli("doctor")
+    assert result.code == 0, result.out
+    assert result.out.count("OK  ") == 5
+    assert "FAIL" not in result.out
+    assert "duckdb" in result.out
+
+
+def test_a_missing_folder_fails_and_the_other_checks_still_run(cli, monkeypatch):
+    def missing() -> None:
+        raise ForcedSQLError("the folder 'data' is missing")
+
+    monkeypatch.setattr("forcedsql.resources.data_dir", missing)
+    result = cli("doctor")
+    assert result.code == 1
+    assert "FAIL  bundled data: the folder 'data' is missing" in result.out
+    assert "OK    SQL files" in result.out
+
+
+@pytest.mark.parametrize("factor", [1.01, 0.99])
+def test_wrong_fluxes_fail(cli, monkeypatch, survey, visit_image, tmp_path, factor):
+    table = read_table(survey / "source.parquet")
+    index = table.column_names.index("psfFlux")
+    scaled = table["psfFlux"].to_numpy() * factor
+    write_table(table.set_column(index, "psfFlux", [scaled]), tmp_path / "source.parquet")
+    monkeypatch.setattr(
+        "forcedsql.cli.doctor.bundled_survey", lambda: (visit_image, tmp_path / "source.parquet")
+    )
+    result = cli("doctor")
+    assert result.code == 1
+    assert "FAIL  measurement: median_ratio" in result.out
+    assert "FAIL  measurement by SQL: median_ratio" in result.out
