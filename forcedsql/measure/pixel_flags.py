@@ -32,7 +32,8 @@ def pixel_flags(batch: Batch, config: MeasurementConfig) -> Columns:
     any_centre, all_centre = batch.kernel.centre_bits(batch.planes, *batch.local_pixel)
     columns: Columns = {"pixelFlags_flag": ~known, "pixelFlags_offimage": np.zeros(n, np.bool_)}
     for flag in PIXEL_FLAGS:
-        bits = 1 << batch.exposure.mask_planes[flag.plane] if flag.plane in batch.exposure.mask_planes else 0
+        known_plane = (flag.plane,) if flag.plane in batch.exposure.mask_planes else ()
+        bits = plane_bits(batch.exposure, known_plane, option="mask_planes")
         columns |= _flags_of_plane(flag.name, bits, footprint, any_centre, all_centre)
     for plane in config.masks_center:
         bits = plane_bits(batch.exposure, (plane,), option="masks_center")

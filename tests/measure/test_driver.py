@@ -118,6 +118,14 @@ def test_nan_and_masked_pixels_are_flags_not_errors():
     assert not columns["ap12Flux_flag"].any()
 
 
+def test_the_sign_bit_of_the_mask_is_a_plane_like_any_other():
+    exposure = make_exposure(mask_planes={"SAT": 31})
+    exposure.mask[100, 100] = np.int32(-(2**31))
+    columns = measure_at(exposure, [100.0], [100.0], bad_mask_planes=("SAT",))
+    assert columns["pixelFlags_saturatedCenter"].tolist() == [True]
+    assert columns["psfFlux_npixels"].tolist() == [624]
+
+
 def test_a_stamp_without_a_good_pixel_says_so():
     exposure = make_exposure()
     exposure.mask[:] = 1 << PLANE_SAT
