@@ -1,6 +1,7 @@
 """The images that went into a coadd, as afw's exposure catalogues list them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -36,6 +37,8 @@ class ExposureRecord:
         Mid-exposure time, MJD (TAI).
     exposure_time : float or None
         Seconds.
+    unsupported : mapping of str to str
+        Components that the file has but no decoder knows: attribute to class name.
     """
 
     id: int
@@ -52,6 +55,7 @@ class ExposureRecord:
     physical_filter: str = ""
     mjd: float | None = None
     exposure_time: float | None = None
+    unsupported: Mapping[str, str] = field(default_factory=dict)
 
 
 ExposureCatalog = tuple[ExposureRecord, ...]

@@ -8,6 +8,7 @@ import numpy as np
 
 from forcedsql.arrays import Float32Array
 from forcedsql.calibration import ApCorrMap, PhotoCalib
+from forcedsql.coadd_inputs import CoaddInputs
 from forcedsql.errors import MissingComponentError, ReadError, UnsupportedError
 from forcedsql.geometry import Box
 from forcedsql.psf.protocol import Psf
@@ -63,6 +64,8 @@ class Exposure:
     psf : Psf or None
     photo_calib : PhotoCalib or None
     ap_corr : mapping of str to BoundedField, or None
+    coadd_inputs : CoaddInputs or None
+        What went into a coadd.
     unit : str
         Unit of the image (``nJy``), "" where the file does not say.
     info : ExposureInfo
@@ -79,6 +82,7 @@ class Exposure:
     psf: Psf | None = None
     photo_calib: PhotoCalib | None = None
     ap_corr: ApCorrMap | None = None
+    coadd_inputs: CoaddInputs | None = None
     unit: str = ""
     info: ExposureInfo = field(default_factory=ExposureInfo)
     unsupported: Mapping[str, str] = field(default_factory=dict)

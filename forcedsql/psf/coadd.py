@@ -10,7 +10,7 @@ from forcedsql.footprints import CoaddFootprints, Footprint
 from forcedsql.psf.image_psf import ImagePsf, usable_positions
 from forcedsql.psf.protocol import Psf, PsfImages
 from forcedsql.psf.warp import CentredImages
-from forcedsql.psf.warped import warped_kernel_images
+from forcedsql.psf.warped import component_count, warped_kernel_images
 from forcedsql.psf.warping_kernel import WarpingKernel
 from forcedsql.transforms import SkyTransform, local_maps
 from forcedsql.wcs import SkyWcs
@@ -51,6 +51,7 @@ class CoaddPsf(ImagePsf):
         self.inputs = tuple(inputs)
         self.coadd_wcs = coadd_wcs
         self.kernel = kernel
+        self.component_count = sum(component_count(part.psf) for part in self.inputs)
         self._footprints = CoaddFootprints(coadd_wcs, [part.footprint for part in self.inputs])
 
     @property

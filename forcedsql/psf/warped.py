@@ -30,6 +30,7 @@ class WarpedPsf(ImagePsf):
         self.psf = psf
         self.transform = transform
         self.kernel = kernel
+        self.component_count = component_count(psf)
 
     @property
     def kind(self) -> str:
@@ -42,6 +43,12 @@ class WarpedPsf(ImagePsf):
         source_x, source_y = self.transform.inverse(np.where(usable, x, np.nan), np.where(usable, y, np.nan))
         maps = local_maps(self.transform.forward, source_x, source_y)
         return warped_kernel_images(self.psf, maps, x, y, self.kernel).at_origin()
+
+
+def component_count(psf: Psf) -> int:
+    """Return how many images a PSF is made of: 1 unless it is a coadd's, or made of such."""
+    count: int = getattr(psf, "component_count", 1)
+    return count
 
 
 def warped_kernel_images(

@@ -68,6 +68,7 @@ def read_exposure(file: FitsFile) -> Exposure:
         psf=parts.get("psf", "PSF", "PSF"),
         photo_calib=_photo_calib(parts, metadata, version),
         ap_corr=_ap_corr(parts),
+        coadd_inputs=parts.get("coadd_inputs", "COADD_INPUTS", "coadd inputs"),
         unit=text_card(image_cards, "BUNIT") or text_card(metadata, "BUNIT"),
         info=_info(parts, metadata),
         unsupported=parts.unsupported,

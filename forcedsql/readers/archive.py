@@ -81,6 +81,10 @@ class ArchiveObject:
         """
         return self.archive.rows(self.object_id, catalog)
 
+    def has(self, catalog: int) -> bool:
+        """Tell whether the object has rows in this one of its catalogs."""
+        return self.archive.has(self.object_id, catalog)
+
     def row(self, catalog: int = 0) -> Rows:
         """Return the only row in one of the object's catalogs.
 
@@ -189,6 +193,10 @@ class Archive:
         if object_id not in self._values:
             self._values[object_id] = self._decode(object_id, entry, decoder)
         return self._values[object_id]
+
+    def has(self, object_id: int, catalog: int) -> bool:
+        """Tell whether an object has rows in one of its catalogs."""
+        return catalog in self._entry(object_id).spans
 
     def rows(self, object_id: int, catalog: int) -> Rows:
         """Return the rows of an object in one of its catalogs; see `ArchiveObject.rows`."""

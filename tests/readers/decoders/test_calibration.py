@@ -80,10 +80,10 @@ def test_a_varying_calibration_has_its_field(afw, opened):
 
 
 def test_a_calibration_with_an_unknown_field_is_unsupported(afw, opened):
-    add_photo_calib(afw, constant=False, field=afw.add_object("ProductBoundedField", id=("J", [0])))
+    add_photo_calib(afw, constant=False, field=afw.add_object("MysteryField", a=("J", [0])))
     exposure = opened()
     assert exposure.photo_calib is None
-    assert dict(exposure.unsupported) == {"photo_calib": "PhotoCalib with ProductBoundedField"}
+    assert dict(exposure.unsupported) == {"photo_calib": "PhotoCalib with MysteryField"}
 
 
 def test_a_calibration_in_maggies_is_unsupported(afw, opened):
