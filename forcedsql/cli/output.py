@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 TERMINAL_ROWS = 200
 """Rows that are shown on a terminal; a pipe gets all."""
 
+ELLIPSIS = "…"
+"""Stands for the columns that do not fit a terminal."""
+
+GAP = 3
+"""Characters between two columns on a terminal."""
+
 
 def emit(table: "pa.Table", format_: OutputFormat | None = None, output: Path | None = None) -> None:
     """Write a table to a file, or to stdout in a format.
@@ -114,16 +120,13 @@ def _print_for_eyes(table: "pa.Table") -> None:
         say(f"the first {shown.num_rows} of {table.num_rows:,} rows")
 
 
-ELLIPSIS = "…"
-
-
 def _fitting(cells: dict[str, list[str]], width: int) -> list[str]:
     """Return the names of the columns that fit a width, an ellipsis for those that don't."""
     names = list(cells)
-    needs = {name: max(map(len, [name, *values])) + 2 for name, values in cells.items()}
+    needs = {name: max(map(len, [name, *values])) + GAP for name, values in cells.items()}
     if sum(needs.values()) <= width or len(names) < 2:
         return names
-    room = width - needs[names[0]] - len(ELLIPSIS) - 2
+    room = width - needs[names[0]] - len(ELLIPSIS) - GAP
     first = 1
     while first < len(names) - 1 and needs[names[first]] <= room:
         room -= needs[names[first]]
