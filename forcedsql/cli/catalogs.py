@@ -1,5 +1,4 @@
 """``init``, ``ingest`` and ``catalog``: what goes into a database."""
-# ruff: noqa: PLC0415 - `--help` must not wait for DuckDB
 
 from enum import StrEnum
 from pathlib import Path

@@ -1,5 +1,4 @@
 """``compare`` and ``plot``: measured against reference fluxes of a database."""
-# ruff: noqa: PLC0415 - `--help` must not wait for DuckDB and matplotlib
 
 from pathlib import Path
 from typing import Annotated

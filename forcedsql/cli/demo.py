@@ -1,5 +1,4 @@
 """``forcedsql demo``: the main job from files to plot, by the SQL that it shows."""
-# ruff: noqa: PLC0415 - `--help` must not wait for DuckDB and matplotlib
 
 import re
 from dataclasses import dataclass

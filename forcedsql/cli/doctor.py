@@ -1,5 +1,4 @@
 """``forcedsql doctor``: is this installation whole, and does it measure right."""
-# ruff: noqa: PLC0415 - `--help` must not wait for NumPy, astropy and DuckDB
 
 import platform
 from collections.abc import Callable, Iterator
@@ -99,7 +98,7 @@ def _version(name: str) -> str:
 def _kernel() -> str:
     from forcedsql.measure.kernels import default_kernel
 
-    return type(default_kernel()).__name__
+    return default_kernel().name
 
 
 def _sql_files() -> str:

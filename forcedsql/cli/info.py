@@ -1,5 +1,4 @@
 """``forcedsql info``: what an exposure file holds, and what that allows to measure."""
-# ruff: noqa: PLC0415 - `--help` must not wait for NumPy and astropy
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -40,7 +40,7 @@ for command in (
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        import forcedsql  # noqa: PLC0415 - reads the package's metadata
+        import forcedsql
 
         typer.echo(f"forcedsql {forcedsql.__version__}")
         raise typer.Exit

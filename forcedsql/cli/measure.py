@@ -1,5 +1,4 @@
 """``forcedsql measure``: a table of positions in, a table of measurements out, no database."""
-# ruff: noqa: PLC0415 - `--help` must not wait for NumPy, astropy and Arrow
 
 from pathlib import Path
 from time import perf_counter

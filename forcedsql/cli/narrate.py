@@ -1,5 +1,4 @@
 """What a command says while it works: lines and progress bars, all on stderr."""
-# ruff: noqa: PLC0415 - rich is loaded when there is something to draw
 
 import sys
 from collections.abc import Callable, Iterator

@@ -1,5 +1,4 @@
 """Arguments and options that several commands share, and what becomes of them."""
-# ruff: noqa: PLC0415 - `--help` must not wait for NumPy, DuckDB and Arrow
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,5 +1,4 @@
 """Tables on stdout: for eyes on a terminal, for programs in a pipe."""
-# ruff: noqa: PLC0415 - Arrow, NumPy and rich are loaded when there is a table to show
 
 import json
 import math

@@ -1,5 +1,4 @@
 """``forcedsql sql``: statements in, a table out; and how any command runs statements."""
-# ruff: noqa: PLC0415 - `--help` must not wait for DuckDB
 
 import sys
 from collections.abc import Callable, Iterator

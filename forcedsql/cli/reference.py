@@ -1,5 +1,4 @@
 """``columns`` and ``config``: what is measured, and what can be set."""
-# ruff: noqa: PLC0415 - `--help` must not wait for Arrow
 
 import json
 from typing import Annotated, Any

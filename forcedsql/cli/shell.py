@@ -1,5 +1,4 @@
 """``forcedsql shell``: SQL at a prompt, with the measuring functions loaded."""
-# ruff: noqa: PLC0415 - `--help` must not wait for DuckDB and the prompt
 
 import os
 import re
