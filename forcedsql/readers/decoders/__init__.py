@@ -7,12 +7,30 @@ A new class is one function in the module of its family, and one line in that mo
 from collections.abc import Mapping
 
 from forcedsql.readers.archive import Decoder
-from forcedsql.readers.decoders import calibration, information, kernels, projection, psf
+from forcedsql.readers.decoders import (
+    calibration,
+    coadd,
+    exposures,
+    fields,
+    information,
+    kernels,
+    old_wcs,
+    piff,
+    projection,
+    psf,
+    psfex,
+)
 
 DECODERS: Mapping[str, Decoder] = {
     **calibration.DECODERS,
+    **coadd.DECODERS,
+    **exposures.DECODERS,
+    **fields.DECODERS,
     **information.DECODERS,
     **kernels.DECODERS,
+    **old_wcs.DECODERS,
+    **piff.DECODERS,
     **projection.DECODERS,
     **psf.DECODERS,
+    **psfex.DECODERS,
 }
