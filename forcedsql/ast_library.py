@@ -69,6 +69,9 @@ def _read(text: str, *, what: str, invertible: bool) -> Any:
         origin = mapping.tran(np.zeros((mapping.Nin, 1)))
         if invertible:
             mapping.tran(origin, False)
+        # LSST simplifies too, and with it positions come out equal to the last bit.  That matters at
+        # whole pixels, where it decides which pixels lie on an aperture's rim.
+        mapping = mapping.simplify()
     except (ast.AstError, SystemError, TypeError, ValueError) as fault:
         reason = " ".join(str(fault).split())
         raise ReadError(f"AST cannot use the {what}: {reason}") from fault

@@ -8,6 +8,7 @@ import numpy as np
 
 from tests.measure.test_reference import (
     GAUSSIAN_AND_KERNEL_SETS,
+    WARPED_SETS,
     column,
     deviation_in_sigma,
     measured_and_expected,
@@ -47,7 +48,7 @@ def agreement(folder: Path) -> dict[str, float]:
 def main() -> None:
     """Print one line per set and kind of column."""
     root = Path(os.environ.get("FORCEDSQL_SHARED", "../shared")) / "reference" / "open"
-    for name in sys.argv[1:] or GAUSSIAN_AND_KERNEL_SETS:
+    for name in sys.argv[1:] or (*GAUSSIAN_AND_KERNEL_SETS, *WARPED_SETS):
         print(name)
         for kind, value in agreement(root / name).items():
             print(f"    {kind:32} {value:.1e}")

@@ -2,9 +2,11 @@
 
 Tolerances: fluxes are compared in units of their own error.  Sinc apertures are summed in
 single precision by the original, which is good to 1e-3 sigma on bright sources; the rest
-is double precision in both.
+is double precision in both.  Warped PSFs depend on derivatives of sky projections, which the
+original takes numerically: their images agree to 2e-7 of the peak, fluxes to 5e-5 sigma.
 """
 
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -28,6 +30,24 @@ GAUSSIAN_AND_KERNEL_SETS = (
     "pcapsf_polywcs",
     "singlegauss_tan",
 )
+
+WARPED_SETS = ("coaddpsf_coaddapcorr", "coaddpsf_mixed", "coaddpsf_piff", "warpedpsf")
+
+FULL_SETS = ("singlegauss_tan", "doublegauss_tansip_xy0", "coaddpsf_mixed")
+"""Those that the pipelines measured with every variant."""
+
+
+@dataclass(frozen=True)
+class PsfTolerance:
+    """How far PSF fluxes may be off in their own sigma; their errors, and area and chi2, relatively."""
+
+    flux: float
+    error: float
+    chi2: float
+
+
+EXACT = PsfTolerance(1e-8, 1e-10, 1e-6)
+WARPED = PsfTolerance(1e-4, 1e-6, 1e-5)
 
 VARIANTS = {
     "expected_noapcorr": {"do_ap_corr": False},
@@ -59,7 +79,17 @@ def deviation_in_sigma(measured: pa.Table, expected: pa.Table, name: str) -> np.
     return np.where(np.isfinite(theirs) & (sigma > 0), np.abs(ours - theirs) / sigma, 0.0)
 
 
-def assert_tables_agree(measured: pa.Table, expected: pa.Table, *, max_sinc_radius: float = 10.0) -> None:
+def tolerance_of(name: str) -> PsfTolerance:
+    return WARPED if name in WARPED_SETS else EXACT
+
+
+def assert_tables_agree(
+    measured: pa.Table,
+    expected: pa.Table,
+    *,
+    max_sinc_radius: float = 10.0,
+    tolerance: PsfTolerance = EXACT,
+) -> None:
     assert measured.column_names == expected.column_names
     for field in expected.schema:
         name = field.name
@@ -78,11 +108,11 @@ def assert_tables_agree(measured: pa.Table, expected: pa.Table, *, max_sinc_radi
                 rtol = 3e-6 if radius <= max_sinc_radius else 1e-10
                 np.testing.assert_allclose(ours, theirs, rtol=rtol, err_msg=name)
         elif name.endswith("PsfFlux_flux"):
-            assert deviation_in_sigma(measured, expected, name).max() <= 1e-8, name
+            assert deviation_in_sigma(measured, expected, name).max() <= tolerance.flux, name
         elif name.endswith("PsfFlux_fluxErr"):
-            np.testing.assert_allclose(ours, theirs, rtol=1e-10, err_msg=name)
+            np.testing.assert_allclose(ours, theirs, rtol=tolerance.error, err_msg=name)
         elif name.endswith(("_area", "_chi2")):
-            np.testing.assert_allclose(ours, theirs, rtol=1e-6, err_msg=name)
+            np.testing.assert_allclose(ours, theirs, rtol=tolerance.chi2, err_msg=name)
         elif "_apCorr" in name:
             np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-12, err_msg=name)
         else:
@@ -95,22 +125,28 @@ def sigma_of_noise(table: pa.Table, name: str) -> np.ndarray:
     return np.where((error > 0) & np.isfinite(flux), np.abs(flux) / np.where(error > 0, error, 1.0), 0.0)
 
 
-@pytest.mark.parametrize("name", GAUSSIAN_AND_KERNEL_SETS)
+@pytest.mark.parametrize("name", [*GAUSSIAN_AND_KERNEL_SETS, *WARPED_SETS])
 def test_the_drivers_table_is_reproduced(reference, name):
     measured, expected = measured_and_expected(reference / name, "expected")
     assert measured.num_rows == expected.num_rows
     assert measured.num_columns == 100
-    assert_tables_agree(measured, expected)
+    assert_tables_agree(measured, expected, tolerance=tolerance_of(name))
 
 
 @pytest.mark.parametrize("table", VARIANTS)
-@pytest.mark.parametrize("name", ["singlegauss_tan", "doublegauss_tansip_xy0"])
+@pytest.mark.parametrize("name", FULL_SETS)
 def test_other_configurations_are_reproduced(reference, name, table):
     measured, expected = measured_and_expected(reference / name, table, **VARIANTS[table])
-    assert_tables_agree(measured, expected)
+    assert_tables_agree(measured, expected, tolerance=tolerance_of(name))
 
 
-@pytest.mark.parametrize("name", ["singlegauss_tan", "doublegauss_tansip_xy0"])
+@pytest.mark.parametrize("name", WARPED_SETS)
+def test_fluxes_without_aperture_correction_are_reproduced(reference, name):
+    measured, expected = measured_and_expected(reference / name, "expected_noapcorr", do_ap_corr=False)
+    assert_tables_agree(measured, expected, tolerance=WARPED)
+
+
+@pytest.mark.parametrize("name", FULL_SETS)
 def test_further_mask_planes_are_reproduced(reference, name):
     exposure = cached_exposure(reference / name / "exposure.fits")
     planes = [p for p in ("STREAK", "DETECTED") if p in exposure.mask_planes]
@@ -120,7 +156,7 @@ def test_further_mask_planes_are_reproduced(reference, name):
     missing = [n for n in expected.column_names if n not in measured.column_names]
     # LSST knows STREAK in every process; a file without the plane can never match it.
     assert all("streak" in n and not column(expected, n).any() for n in missing)
-    assert_tables_agree(measured, expected.drop_columns(missing))
+    assert_tables_agree(measured, expected.drop_columns(missing), tolerance=tolerance_of(name))
 
 
 def test_a_constant_calibration_scales_every_flux_and_error(reference):

@@ -22,12 +22,32 @@ SETS = {
 }
 
 
+# Images of warped PSFs follow the original's numerical derivatives to 2e-7 of the peak, their
+# shapes to 6e-6 pixel^2; the others agree to the rounding of sums in another order, 2e-15.
+WARPED = {
+    "coaddpsf_coaddapcorr": "CoaddPsf",
+    "coaddpsf_mixed": "CoaddPsf",
+    "coaddpsf_piff": "CoaddPsf",
+    "warpedpsf": "WarpedPsf",
+}
+
+
 @dataclass(frozen=True)
 class Case:
+    name: str
     folder: object
     psf: Psf
     dump: dict
     rows: list
+
+    @property
+    def tolerance(self):
+        return 5e-7 if self.name in WARPED else 1e-14
+
+    @property
+    def shape_tolerance(self):
+        """Equal to the bit except where a single-precision intermediate rounds the other way (3e-7)."""
+        return 1e-5 if self.name in WARPED else 1e-6
 
     @property
     def positions(self):
@@ -35,15 +55,15 @@ class Case:
         return x.copy(), y.copy()
 
 
-@pytest.fixture(scope="module", params=SETS)
+@pytest.fixture(scope="module", params=[*SETS, *WARPED])
 def case(request, reference):
     folder = reference / request.param
     with np.load(folder / "psf.npz") as file:
         dump = dict(file)
     rows = sorted(int(key.removesuffix("_img")) for key in dump if key.endswith("_img"))
     psf = open_exposure(folder / "exposure.fits").psf
-    assert psf.kind == SETS[request.param]
-    return Case(folder, psf, dump, rows)
+    assert psf.kind == (SETS | WARPED)[request.param]
+    return Case(request.param, folder, psf, dump, rows)
 
 
 @pytest.mark.parametrize(("method", "key"), [("images", "img"), ("kernel_images", "ker")])
@@ -54,17 +74,19 @@ def test_images_equal_those_of_lsst(case, method, key):
         expected = case.dump[f"{row}_{key}"]
         assert (block.height[i], block.width[i]) == expected.shape
         assert (block.x0[i], block.y0[i]) == tuple(case.dump[f"{row}_{key}_xy0"])
-        # Rounding of sums in another order; 2e-15 was found.
-        np.testing.assert_allclose(block.values[i], expected, rtol=0, atol=1e-14 * expected.max())
+        height, width = expected.shape
+        own = block.values[i, :height, :width]
+        np.testing.assert_allclose(own, expected, rtol=0, atol=case.tolerance * expected.max())
 
 
 def test_shapes_equal_those_of_lsst(case):
     expected = np.array([case.dump[f"{row}_shape"] for row in case.rows])
-    # Equal to the bit except where a single-precision intermediate rounds the other way (3e-7).
-    np.testing.assert_allclose(case.psf.shapes(*case.positions), expected, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(case.psf.shapes(*case.positions), expected, rtol=0, atol=case.shape_tolerance)
 
 
 def test_shapes_at_every_position_equal_those_of_lsst(case):
     table = pq.read_table(case.folder / "footprints.parquet")
     x, y, xx, yy, xy = (table[name].to_numpy() for name in ("x", "y", "psf_ixx", "psf_iyy", "psf_ixy"))
-    np.testing.assert_allclose(case.psf.shapes(x, y), np.stack([xx, yy, xy], axis=1), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(
+        case.psf.shapes(x, y), np.stack([xx, yy, xy], axis=1), rtol=0, atol=case.shape_tolerance
+    )
