@@ -2,14 +2,13 @@
 
 -- Helper: id, flux and its error (the column called flux || 'Err', NULL where there is none).
 CREATE OR REPLACE MACRO fluxes_of(table_name, flux, id := NULL) AS TABLE
-    WITH named AS (
+    WITH __named AS (
         FROM query(
-            'SELECT ' || select_as(id, '__id') || select_as(flux, '__flux')
-            || '[*COLUMNS(lambda c: lower(c) IN (''__none'', lower('''
-            || replace(flux, '''', '''''') || 'Err'')))] AS __error, * FROM (SELECT '
-            || from_table(table_name) || ')')
+            'SELECT *' || select_as(id, '__id') || select_as(flux, '__flux')
+            || ', [*COLUMNS(lambda c: lower(c) IN (''__none'', lower('''
+            || replace(flux, '''', '''''') || 'Err'')))] AS __error' || from_table(table_name))
     ),
-    candidates AS (
+    __candidates AS (
         SELECT
             __flux,
             __error,
@@ -18,7 +17,7 @@ CREATE OR REPLACE MACRO fluxes_of(table_name, flux, id := NULL) AS TABLE
             [*COLUMNS('(?i)^(__none|sourceId)$')] AS source_id,
             [*COLUMNS('(?i)^(__none|diaObjectId)$')] AS dia_object_id,
             [*COLUMNS('(?i)^(__none|id)$')] AS plain_id
-        FROM named
+        FROM __named
     )
     SELECT
         CASE WHEN found_column(id_given) THEN list_last(id_given)
@@ -29,7 +28,7 @@ CREATE OR REPLACE MACRO fluxes_of(table_name, flux, id := NULL) AS TABLE
              ELSE error('a table has no column objectId, sourceId, diaObjectId or id; name it') END AS id,
         __flux::DOUBLE AS flux,
         CASE WHEN found_column(__error) THEN list_last(__error) END::DOUBLE AS flux_err
-    FROM candidates;
+    FROM __candidates;
 
 -- Row by row: ratio, pull (difference over its error) and AB magnitude of the reference.  The
 -- reference may call the flux or the ids otherwise: reference_flux := r_psfFlux.
@@ -37,6 +36,12 @@ CREATE OR REPLACE MACRO compare_fluxes(
     measured, reference, flux,
     reference_flux := NULL, measured_id := NULL, reference_id := NULL
 ) AS TABLE
+    WITH __measured AS (
+        FROM fluxes_of(measured, flux, id := measured_id)
+    ),
+    __reference AS (
+        FROM fluxes_of(reference, coalesce(reference_flux, flux), id := reference_id)
+    )
     SELECT
         m.id,
         m.flux AS measured,
@@ -46,8 +51,8 @@ CREATE OR REPLACE MACRO compare_fluxes(
         m.flux / nullif(r.flux, 0.0) AS ratio,
         (m.flux - r.flux) / nullif(sqrt(m.flux_err * m.flux_err + r.flux_err * r.flux_err), 0.0) AS pull,
         ab_mag(r.flux) AS magnitude
-    FROM fluxes_of(measured, flux, id := measured_id) m
-    JOIN fluxes_of(reference, coalesce(reference_flux, flux), id := reference_id) r ON m.id = r.id;
+    FROM __measured m
+    JOIN __reference r ON m.id = r.id;
 
 -- The same per bin of magnitude: medians, and scatters as 1.4826 times the median absolute
 -- deviation, the standard deviation of a normal distribution that no outlier can move.
@@ -55,7 +60,7 @@ CREATE OR REPLACE MACRO compare_summary(
     measured, reference, flux,
     bin := 1.0, reference_flux := NULL, measured_id := NULL, reference_id := NULL
 ) AS TABLE
-    WITH usable AS (
+    WITH __usable AS (
         SELECT
             floor(magnitude / bin) * bin AS magnitude,
             ratio,
@@ -71,6 +76,6 @@ CREATE OR REPLACE MACRO compare_summary(
         1.4826 * mad(ratio) AS scatter,
         median(pull) AS median_pull,
         1.4826 * mad(pull) AS pull_scatter
-    FROM usable
+    FROM __usable
     GROUP BY ALL
     ORDER BY magnitude;

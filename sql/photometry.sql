@@ -3,14 +3,14 @@
 -- The functions that these macros call are made by forcedsql for its own connections.  They go
 -- by names that say so, because that is what a shell without them prints.
 
--- Helper: '"column" AS name, ' where a column is named, and nothing otherwise.
+-- Helper: ', "column" AS name' where a column is named, and nothing otherwise.
 CREATE OR REPLACE MACRO select_as(column_name, name) AS
     CASE WHEN column_name IS NULL THEN ''
-         ELSE '"' || replace(column_name, '"', '""') || '" AS ' || name || ', ' END;
+         ELSE ', "' || replace(column_name, '"', '""') || '" AS ' || name END;
 
--- Helper: the names of a table's columns as written, with a column called __none before them.
+-- Helper: FROM a table whose columns are as they were, with one called __none before them.
 CREATE OR REPLACE MACRO from_table(table_name) AS
-    'NULL AS __none, * FROM query_table(''' || replace(table_name, '''', '''''') || ''')';
+    ' FROM (SELECT NULL AS __none, * FROM query_table(''' || replace(table_name, '''', '''''') || '''))';
 
 -- Helper: was a column found beside __none?  Then it is the second of the two.
 CREATE OR REPLACE MACRO found_column(columns_found) AS
@@ -20,11 +20,11 @@ CREATE OR REPLACE MACRO found_column(columns_found) AS
 -- objectId, sourceId, diaObjectId, id; ra, coord_ra; dec, coord_dec; or are named as arguments.
 -- Coordinates are degrees.  In DuckDB 1.5 the argument is written with quotes: "dec" := ...
 CREATE OR REPLACE MACRO positions_of(positions, id := NULL, ra := NULL, "dec" := NULL) AS TABLE
-    WITH named AS (
-        FROM query('SELECT ' || select_as(id, '__id') || select_as(ra, '__ra') || select_as("dec", '__dec')
+    WITH __named AS (
+        FROM query('SELECT *' || select_as(id, '__id') || select_as(ra, '__ra') || select_as("dec", '__dec')
                    || from_table(positions))
     ),
-    candidates AS (
+    __candidates AS (
         SELECT
             [*COLUMNS('(?i)^(__none|__id)$')] AS id_given,
             [*COLUMNS('(?i)^(__none|objectId)$')] AS object_id,
@@ -37,7 +37,7 @@ CREATE OR REPLACE MACRO positions_of(positions, id := NULL, ra := NULL, "dec" :=
             [*COLUMNS('(?i)^(__none|__dec)$')] AS dec_given,
             [*COLUMNS('(?i)^(__none|dec)$')] AS plain_dec,
             [*COLUMNS('(?i)^(__none|coord_dec)$')] AS coord_dec
-        FROM named
+        FROM __named
     )
     SELECT
         CASE WHEN found_column(id_given) THEN list_last(id_given)
@@ -56,7 +56,7 @@ CREATE OR REPLACE MACRO positions_of(positions, id := NULL, ra := NULL, "dec" :=
              WHEN found_column(coord_dec) THEN list_last(coord_dec)
              ELSE error('the positions have no column dec or coord_dec; name it: "dec" := ...')
              END::DOUBLE AS "dec"
-    FROM candidates;
+    FROM __candidates;
 
 -- Forced photometry with columns named as in the DP1 Source table.
 CREATE OR REPLACE MACRO forced_photometry(exposure_id, positions, id := NULL, ra := NULL, "dec" := NULL) AS TABLE

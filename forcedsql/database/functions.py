@@ -34,6 +34,9 @@ The macros stored in a database file call the functions by these names, so that 
 without them says in its error what to do.
 """
 
+MOST_THREADS = 64
+"""Threads whose last chunk is kept."""
+
 _SQL_TYPES = {
     pa.float64(): "DOUBLE",
     pa.float32(): "FLOAT",
@@ -99,7 +102,9 @@ class _Functions:
         self.session = session
         self.source = [(c.source, c.source, c.type) for c in source_columns(session.config)]
         self.lsst = [(name, c.source, c.type) for name, c in lsst_names(session.config)]
-        self._last = threading.local()
+        # By thread, so that threads do not take each other's chunk away.  Not threading.local:
+        # DuckDB's own threads get a new Python state, and with it new locals, at every call.
+        self._last: dict[int, dict[ExposureKey, MeasuredChunk]] = {}
 
     def forced_phot(self, ids: pa.ChunkedArray, ra: pa.ChunkedArray, dec: pa.ChunkedArray) -> pa.Array:
         return self._measured(ids, ra, dec, self.source)
@@ -147,7 +152,7 @@ class _Functions:
         dec: pa.ChunkedArray,
         fields: Sequence[tuple[str, str, pa.DataType]],
     ) -> pa.Array:
-        before: dict[ExposureKey, MeasuredChunk] = getattr(self._last, "groups", {})
+        before = self._last.get(threading.get_ident(), {})
         now: dict[ExposureKey, MeasuredChunk] = {}
 
         def measure(key: ExposureKey, exposure: Exposure, a: FloatArray, b: FloatArray) -> Columns:
@@ -161,7 +166,9 @@ class _Functions:
             return columns
 
         result = self._structs(ids, ra, dec, fields, measure)
-        self._last.groups = now
+        if len(self._last) > MOST_THREADS:
+            self._last.clear()
+        self._last[threading.get_ident()] = now
         return result
 
     def _structs(

@@ -4,8 +4,9 @@ Names are those of ObsCore (IVOA REC-ObsCore-v1.1) where it has one.  Every colu
 ends in its unit in brackets; the comments reach DuckDB by ``COMMENT ON``.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -141,17 +142,20 @@ def with_unit(meaning: str, unit: str) -> str:
     return f"{meaning} [{unit}]".strip() if unit else meaning
 
 
+@cache
 def registry_tables() -> tuple[Table, ...]:
     """Return every table of a forcedsql database."""
     return (*metadata.sorted_tables, forced_source_table(MeasurementConfig()))
 
 
-def table_statements() -> Iterator[str]:
-    """Yield the SQL that makes the tables that are missing, and comments on all of them."""
+@cache
+def table_statements() -> tuple[str, ...]:
+    """Return the SQL that makes the tables that are missing, and comments on all of them."""
+    commands: list[str] = []
     for table in registry_tables():
-        yield _sql(CreateTable(table, if_not_exists=True))
-        yield _sql(SetTableComment(table))
-        yield from (_sql(SetColumnComment(column)) for column in table.columns)
+        commands += [_sql(CreateTable(table, if_not_exists=True)), _sql(SetTableComment(table))]
+        commands += [_sql(SetColumnComment(column)) for column in table.columns]
+    return tuple(commands)
 
 
 def check_tables(con: "duckdb.DuckDBPyConnection", database: str, *, shown: str) -> bool:

@@ -11,7 +11,7 @@ from astropy.wcs import WCS
 
 from forcedsql.database import connect
 from forcedsql.exposure import Exposure, ExposureInfo
-from forcedsql.psf import SingleGaussianPsf
+from forcedsql.psf.analytic import SingleGaussianPsf
 from forcedsql.wcs import FitsWcs
 
 
@@ -48,8 +48,8 @@ def make_exposure(sky: Sky = Sky(), *, size: int = 120, seed: int = 1, **info) -
 
 
 @pytest.fixture
-def opened(monkeypatch) -> list[Path]:
-    """Files opened so far, as an exposure of `exposure_files` or by the real reader."""
+def opened() -> list[Path]:
+    """Files that `open_exposure` was asked for, in order."""
     return []
 
 

@@ -1,0 +1,81 @@
+"""Opened exposures: one opening each, least recently used first out, within the budget."""
+
+import threading
+import time
+
+import pytest
+
+from forcedsql.database.cache import ExposureCache, ExposureKey, size_of
+
+from .conftest import make_exposure
+
+EXPOSURE = make_exposure(size=10)
+
+
+def key(name: str) -> ExposureKey:
+    return ExposureKey(name, f"/{name}.fits", 1, "00")
+
+
+def test_an_exposure_is_opened_once():
+    cache, opened = ExposureCache(), []
+    for _ in range(3):
+        cache.get(key("a"), lambda: opened.append(1) or EXPOSURE)
+    assert len(opened) == 1
+
+
+def test_threads_that_ask_together_share_one_opening():
+    cache, opened = ExposureCache(), []
+    start = threading.Barrier(8)
+
+    def open_slowly():
+        opened.append(1)
+        time.sleep(0.05)
+        return EXPOSURE
+
+    def ask():
+        start.wait()
+        results.append(cache.get(key("a"), open_slowly))
+
+    results: list = []
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(opened) == 1
+    assert results == [EXPOSURE] * 8
+
+
+def test_the_least_recently_used_goes_first():
+    cache = ExposureCache(budget=2 * size_of(EXPOSURE))
+    opened = []
+    for name in ("a", "b", "a", "c", "a", "b"):
+        cache.get(key(name), lambda name=name: opened.append(name) or EXPOSURE)
+    assert opened == ["a", "b", "c", "b"]
+    assert cache.size <= cache.budget
+
+
+def test_an_exposure_larger_than_the_budget_stays_while_it_is_the_last():
+    cache, opened = ExposureCache(budget=0), []
+    for name in ("a", "a", "b", "a"):
+        cache.get(key(name), lambda name=name: opened.append(name) or EXPOSURE)
+    assert opened == ["a", "b", "a"]
+    assert len(cache) == 1
+
+
+def test_a_failed_opening_is_tried_again():
+    cache = ExposureCache()
+
+    def fail():
+        raise OSError("gone")
+
+    with pytest.raises(OSError, match="gone"):
+        cache.get(key("a"), fail)
+    assert cache.get(key("a"), lambda: EXPOSURE) is EXPOSURE
+
+
+def test_a_changed_file_is_another_key():
+    cache, opened = ExposureCache(), []
+    for mtime in (1, 2):
+        cache.get(key("a")._replace(mtime_ns=mtime), lambda: opened.append(1) or EXPOSURE)
+    assert len(opened) == 2
