@@ -132,49 +132,71 @@ def _warp_boxes(
     result does not depend on the images that share the call.
     """
     half_x, half_y = half_sides
+    count, height, width = images.shape
+    padding, taps = kernel.padding, kernel.taps
+    padded = np.zeros((count, height + 2 * padding, width + 2 * padding))
+    padded[:, padding : padding + height, padding : padding + width] = images
+    # From here on columns and rows are those of the first tap in the padded image.
+    x_map = _AffineRow(matrix[:, 0, 0], matrix[:, 0, 1], x + (padding + kernel.first))
+    y_map = _AffineRow(matrix[:, 1, 0], matrix[:, 1, 1], y + (padding + kernel.first))
+    end_x, end_y = padded.shape[2] - taps + 1, padded.shape[1] - taps + 1
     grid_y, grid_x = np.mgrid[-half_y : half_y + 1, -half_x : half_x + 1].reshape(2, -1).astype(np.float64)
-    warped = np.zeros((len(images), grid_x.size))
-    batch = max(1, _PIXELS_PER_BATCH // grid_x.size)
-    for start in range(0, len(images), batch):
+    pixels = np.flatnonzero(x_map.may_reach(grid_x, grid_y, end_x) & y_map.may_reach(grid_x, grid_y, end_y))
+    grid_x, grid_y = grid_x[pixels], grid_y[pixels]
+    warped = np.zeros((count, (2 * half_y + 1) * (2 * half_x + 1)))
+    batch = max(1, _PIXELS_PER_BATCH // max(1, len(pixels)))
+    for start in range(0, count, batch):
         rows = slice(start, start + batch)
-        (xx, xy), (yx, yy) = matrix[rows].transpose(1, 2, 0)[..., None]
-        columns = xx * grid_x + xy * grid_y + x[rows, None]
-        lines = yx * grid_x + yy * grid_y + y[rows, None]
-        _interpolate(images[rows], columns, lines, kernel, out=warped[rows])
-    return warped.reshape(len(images), 2 * half_y + 1, 2 * half_x + 1)
+        columns, lines = x_map.apply(rows, grid_x, grid_y), y_map.apply(rows, grid_x, grid_y)
+        inside = (columns >= 0.0) & (columns < end_x) & (lines >= 0.0) & (lines < end_y)
+        values = np.zeros(columns.shape)
+        values[inside] = _interpolate(padded[rows], inside, columns[inside], lines[inside], kernel)
+        warped[rows, pixels] = values
+    return warped.reshape(count, 2 * half_y + 1, 2 * half_x + 1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _AffineRow:
+    """One source coordinate of n images as a function of destination pixels: a x + b y + c."""
+
+    a: FloatArray
+    b: FloatArray
+    c: FloatArray
+
+    def apply(self, rows: slice, x: FloatArray, y: FloatArray) -> FloatArray:
+        """Return the coordinate of some images at k pixels, (m, k)."""
+        coordinate: FloatArray = self.a[rows, None] * x
+        coordinate += self.b[rows, None] * y
+        coordinate += self.c[rows, None]
+        return coordinate
+
+    def may_reach(self, x: FloatArray, y: FloatArray, end: int) -> BoolArray:
+        """Tell, (k,), which pixels may come to lie in [0, end) for any of the images."""
+        middle, spread = np.zeros(len(x)), np.full(len(x), 1e-6)
+        for values, factor in ((self.a, x), (self.b, y), (self.c, np.ones(len(x)))):
+            low, high = values.min(), values.max()
+            middle += 0.5 * (low + high) * factor
+            spread += 0.5 * (high - low) * np.abs(factor)
+        reached: BoolArray = (middle + spread >= 0.0) & (middle - spread < end)
+        return reached
 
 
 def _interpolate(
-    images: FloatArray, columns: FloatArray, lines: FloatArray, kernel: WarpingKernel, *, out: FloatArray
-) -> None:
-    """Write the value of image i at its positions ``columns[i], lines[i]`` into ``out[i]``, which is zero."""
-    padding, taps = kernel.padding, kernel.taps
-    padded = np.pad(images, ((0, 0), (padding, padding), (padding, padding)))
-    _, padded_height, padded_width = padded.shape
-    # Index of the first tap in the padded image.
-    column, line = np.floor(columns), np.floor(lines)
-    first_column, first_line = column + (padding + kernel.first), line + (padding + kernel.first)
-    inside = (first_column >= 0) & (first_column <= padded_width - taps)
-    inside &= (first_line >= 0) & (first_line <= padded_height - taps)
-    pixels = np.flatnonzero(inside)
-    image = pixels // columns.shape[1]
-    first = ((image * padded_height) + first_line.take(pixels)) * padded_width + first_column.take(pixels)
-    weights_x = kernel.weights((columns - column).take(pixels))
-    weights_y = kernel.weights((lines - line).take(pixels))
-    sums = _sum_taps(padded.reshape(-1), first.astype(np.intp), padded_width, weights_x, weights_y)
-    out.reshape(-1)[pixels] = sums
-
-
-def _sum_taps(
-    source: FloatArray, first: IntArray, line_length: int, weights_x: FloatArray, weights_y: FloatArray
+    padded: FloatArray, inside: BoolArray, columns: FloatArray, lines: FloatArray, kernel: WarpingKernel
 ) -> FloatArray:
-    """Return sum_jk weights_y[j] weights_x[k] source[first + j line_length + k], (n,)."""
+    """Return the value of image i at the positions of row i of `inside`, one after the other."""
+    _, height, width = padded.shape
+    image = np.repeat(np.arange(len(padded), dtype=np.float64), np.count_nonzero(inside, axis=1))
+    column, line = np.floor(columns), np.floor(lines)
+    first = ((image * height + line) * width + column).astype(np.intp)
+    weights_x, weights_y = kernel.weights(columns - column), kernel.weights(lines - line)
+    source = padded.reshape(-1)
     total, along_line, value = np.zeros((3, len(first)))
     for j, weight_y in enumerate(weights_y):
         along_line[:] = 0.0
         for k, weight_x in enumerate(weights_x):
             # Clipping, which never happens here, spares a check that costs more than the look-up.
-            np.take(source[j * line_length + k :], first, out=value, mode="clip")
+            source[j * width + k :].take(first, out=value, mode="clip")
             value *= weight_x
             along_line += value
         along_line *= weight_y

@@ -84,9 +84,9 @@ class WarpingKernel:
             return self._exact(phase)
         entry: IntArray = (phase * self.cache_size).astype(np.int64)
         weights = np.empty((self.taps, len(phase)))
-        for tap in range(self.taps):
+        for tabulated, out in zip(self._table, weights, strict=True):
             # A phase of exactly 1, by rounding, takes the last entry.
-            np.take(self._table[tap], entry, out=weights[tap], mode="clip")
+            tabulated.take(entry, out=out, mode="clip")
         return weights
 
     @property
