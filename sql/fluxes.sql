@@ -17,6 +17,7 @@ CREATE OR REPLACE MACRO njy(mag) AS
 CREATE OR REPLACE MACRO snr(flux, flux_err) AS
     flux::DOUBLE / nullif(flux_err::DOUBLE, 0.0);
 
--- Magnitude of a source n times as bright as the error of a flux: the depth there.
+-- Flux n times as large as its error, in nJy: what a source must have to be seen there.  As a
+-- magnitude, the depth: ab_mag(flux_limit(flux_err)).
 CREATE OR REPLACE MACRO flux_limit(flux_err, n := 5) AS
-    ab_mag(n * flux_err);
+    n * flux_err::DOUBLE;

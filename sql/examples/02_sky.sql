@@ -13,7 +13,7 @@ FROM exposures_at(53.1, -28.1);
 -- Its light curve, with a magnitude limit where it is fainter than 5 sigma.
 SELECT mjd, band, psfFlux, psfFluxErr,
        CASE WHEN snr(psfFlux, psfFluxErr) >= 5 THEN ab_mag(psfFlux) END AS mag,
-       flux_limit(psfFluxErr) AS limit_5_sigma
+       ab_mag(flux_limit(psfFluxErr)) AS depth_5_sigma
 FROM forced_lightcurve(53.1, -28.1);
 
 -- Every source on every exposure.
