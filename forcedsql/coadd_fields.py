@@ -70,8 +70,9 @@ class CoaddField:
         total, weights = np.zeros(np.shape(x)), np.zeros(np.shape(x))
         for cover in self._footprints.covers(x, y):
             part = self.elements[cover.index]
-            total[cover.rows] += part.weight * part.field.evaluate(cover.x, cover.y)
-            weights[cover.rows] += part.weight
+            with np.errstate(over="ignore", invalid="ignore"):
+                total[cover.rows] += part.weight * part.field.evaluate(cover.x, cover.y)
+                weights[cover.rows] += part.weight
         missing = weights == 0.0
         value = np.where(missing, self.default, total / np.where(missing, 1.0, weights))
         return np.where(np.isfinite(x) & np.isfinite(y), value, np.nan)

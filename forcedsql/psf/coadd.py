@@ -93,7 +93,8 @@ class _Stack:
             slice(middle_y - half_y, middle_y + half_y + 1),
             slice(middle_x - half_x, middle_x + half_x + 1),
         )
-        weighted = weight * images.values
+        with np.errstate(over="ignore", invalid="ignore"):
+            weighted = weight * images.values
         if len(rows) == len(self.values):
             self.values[:, *box] += weighted
         else:
@@ -106,7 +107,8 @@ class _Stack:
     def mean(self) -> CentredImages:
         """Return the sums divided by the sums of weights."""
         valid = self._usable()
-        self.values /= np.where(valid, self.weight, 1.0)[:, None, None]
+        with np.errstate(over="ignore", invalid="ignore"):
+            self.values /= np.where(valid, self.weight, 1.0)[:, None, None]
         self.values[~valid] = 0.0
         return CentredImages(
             self.values, np.where(valid, self.half_width, 0), np.where(valid, self.half_height, 0), valid
@@ -114,7 +116,7 @@ class _Stack:
 
     def _usable(self) -> BoolArray:
         with np.errstate(divide="ignore", over="ignore"):
-            usable: BoolArray = self.complete & np.isfinite(1.0 / self.weight) & (self.weight != 0.0)
+            usable: BoolArray = self.complete & np.isfinite(self.weight) & np.isfinite(1.0 / self.weight)
         return usable
 
     def _make_room(self, half_height: int, half_width: int) -> None:
