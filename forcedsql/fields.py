@@ -115,11 +115,7 @@ class ProductField:
     factors: Sequence[BoundedField]
 
     def __post_init__(self) -> None:
-        if not self.factors:
-            raise ConfigError("ProductField: it has no factor")
-        boxes = {factor.bbox for factor in self.factors}
-        if len(boxes) > 1:
-            raise ConfigError(f"ProductField: its factors have several boxes, {boxes}")
+        _require_one_box(self.factors, owner="ProductField", part="factor")
 
     @property
     def bbox(self) -> Box:
@@ -132,3 +128,44 @@ class ProductField:
         for factor in self.factors:
             value = value * factor.evaluate(x, y)
         return value
+
+
+@dataclass(frozen=True, slots=True)
+class SumField:
+    """The sum of fields (lsst.images ``fields/_sum.py``).
+
+    Parameters
+    ----------
+    terms : sequence of BoundedField
+        At least one, all over the same box.
+
+    Raises
+    ------
+    ConfigError
+        If there is none, or their boxes differ.
+    """
+
+    terms: Sequence[BoundedField]
+
+    def __post_init__(self) -> None:
+        _require_one_box(self.terms, owner="SumField", part="term")
+
+    @property
+    def bbox(self) -> Box:
+        """The box of every term, in parent pixels."""
+        return self.terms[0].bbox
+
+    def evaluate(self, x: FloatArray, y: FloatArray) -> FloatArray:
+        """Return the sum of the terms; see `BoundedField.evaluate`."""
+        value = np.zeros(np.shape(x))
+        for term in self.terms:
+            value = value + term.evaluate(x, y)
+        return value
+
+
+def _require_one_box(fields: Sequence[BoundedField], *, owner: str, part: str) -> None:
+    if not fields:
+        raise ConfigError(f"{owner}: it has no {part}")
+    boxes = {field.bbox for field in fields}
+    if len(boxes) > 1:
+        raise ConfigError(f"{owner}: its {part}s have several boxes, {boxes}")

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from forcedsql.readers.archive import ArchiveClass
 
 # Modules are imported when the first file is opened: astropy takes its time.
-_FORMATS = (("afw ExposureF", "forcedsql.readers.afw"),)
+_FORMATS = (
+    ("afw ExposureF", "forcedsql.readers.afw"),
+    ("lsst.images", "forcedsql.readers.lsst_images"),
+)
 
 
 def open_exposure(path: str | Path) -> "Exposure":

@@ -1,5 +1,6 @@
 """A FITS file opened with distrust: every fault of the file becomes a ReadError."""
 
+import math
 import threading
 import warnings
 from collections.abc import Iterator
@@ -30,7 +31,7 @@ class Pixels:
     Parameters
     ----------
     values : ndarray, (ny, nx)
-        As stored, scaling applied; any byte order.
+        As stored, scaling applied; any byte order.  More or fewer axes where asked for.
     compressed : bool
         Whether the HDU is tile-compressed.
     """
@@ -90,8 +91,8 @@ class FitsFile:
         names = [hdu.name or type(hdu).__name__ for hdu in present]
         return ", ".join(names) + (", ..." if self.has(_HDUS_IN_SUMMARY) else "")
 
-    def pixels(self, index: int) -> Pixels:
-        """Return the pixels of a two-dimensional image HDU.
+    def pixels(self, index: int, *, axes: int = 2) -> Pixels:
+        """Return the pixels of an image HDU of that many axes.
 
         Raises
         ------
@@ -102,9 +103,9 @@ class FitsFile:
         if not isinstance(hdu, _IMAGE_HDUS):
             raise ReadError(f"HDU {index} is a {type(hdu).__name__}, not an image")
         shape = hdu.shape
-        if len(shape) != 2 or 0 in shape:
-            raise ReadError(f"HDU {index} is not an image of two dimensions: its shape is {shape}")
-        limits.require_at_most(shape[0] * shape[1], limits.MAX_IMAGE_PIXELS, f"pixels in HDU {index}")
+        if len(shape) != axes or 0 in shape:
+            raise ReadError(f"HDU {index} is not an image of {axes} dimensions: its shape is {shape}")
+        limits.require_at_most(math.prod(shape), limits.MAX_IMAGE_PIXELS, f"pixels in HDU {index}")
         self._require_complete(index, hdu)
         compressed = isinstance(hdu, fits.CompImageHDU)
         with reading(f"the pixels of HDU {index}"):

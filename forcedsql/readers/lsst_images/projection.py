@@ -1,0 +1,58 @@
+"""Sky projections: AST text of one or more mappings from pixels to ICRS."""
+
+from forcedsql.ast_mapping import UnknownAstClassError, transform_text
+from forcedsql.ast_text import MAX_CHARACTERS, parse_ast
+from forcedsql.errors import ReadError
+from forcedsql.readers.archive import UnknownClassError
+from forcedsql.readers.lsst_images.tree import Node
+from forcedsql.wcs import AstWcs
+
+_MAX_MAPPINGS = 16
+_PIXEL_AXES = (2, 2)
+
+
+def read_sky_projection(node: Node) -> AstWcs:
+    """Return the projection from parent pixels to the sky.
+
+    A mapping is an AST FrameSet or a bare AST mapping from pixels to radians; either is
+    checked as all AST text is (`forcedsql.ast_mapping`) (lsst.images
+    ``_transforms/_transform.py``).
+
+    Raises
+    ------
+    ReadError
+        If it is damaged, or no invertible map of two pixel axes to ICRS.
+    FileLimitError
+        If it asks for more than a projection needs.
+    UnknownClassError
+        If it ends in another frame, is stored apart from the tree, or uses an AST class that
+        is not known.
+    """
+    transform = node.child("pixel_to_sky")
+    frames = transform.child("frames").elements(limit=_MAX_MAPPINGS + 1)
+    mappings = transform.child("mappings").elements(limit=_MAX_MAPPINGS)
+    if not mappings or len(frames) != len(mappings) + 1:
+        raise ReadError(f"{transform.path} has {len(frames)} frames for {len(mappings)} mappings")
+    if frames[-1].value != "ICRS":
+        raise UnknownClassError(f"projection to {str(frames[-1].value)[:40]}")
+    if any(mapping.has("column") for mapping in mappings):
+        raise UnknownClassError("projection by reference")
+    texts = [mapping.child("ast").text(limit=MAX_CHARACTERS) for mapping in mappings]
+    try:
+        if len(texts) == 1 and parse_ast(texts[0]).name == "FrameSet":
+            return AstWcs(texts[0])
+        return AstWcs(_frame_set([transform_text(text, axes=_PIXEL_AXES) for text in texts]))
+    except UnknownAstClassError as fault:
+        raise UnknownClassError(f"AST {fault.class_name}") from fault
+
+
+def _frame_set(mappings: list[str]) -> str:
+    """Return the AST text of a FrameSet from pixels to ICRS by way of mappings, each a checked text."""
+    last = len(mappings) + 1
+    lines = ["Begin FrameSet", f"Nframe = {last}", "Base = 1", f"Currnt = {last}"]
+    for number in range(1, last + 1):
+        frame, own = ("SkyFrame", 'System = "ICRS"') if number == last else ("Frame", 'Domain = "PIXELS"')
+        lines += [f"Frm{number} =", f"Begin {frame}", "Naxes = 2", own, f"End {frame}"]
+    for number, mapping in enumerate(mappings, start=2):
+        lines += [f"Lnk{number} = {number - 1}", f"Map{number} =", mapping]
+    return "\n".join([*lines, "End FrameSet"]) + "\n"
