@@ -22,12 +22,12 @@ AFFINE = """1 TransformPoint2ToPoint2 Begin CmpMap
  Begin ShiftMap
  Nin = 2
  IsA Mapping
- Sft1 = 3.1
- Sft2 = -2.2
+ Sft1 = 3.14159265
+ Sft2 = -2.23606798
  End ShiftMap
 End CmpMap
 """
-MATRIX, SHIFT = np.array([[0.97, 0.11], [-0.13, 1.04]]), np.array([3.1, -2.2])
+MATRIX, SHIFT = np.array([[0.97, 0.11], [-0.13, 1.04]]), np.array([3.14159265, -2.23606798])
 
 
 def points(count=20, seed=1):
