@@ -106,7 +106,7 @@ def normalise(images: FloatArray, valid: BoolArray) -> BoolArray:
     ndarray, (n,) bool
         Whether the image is valid, and has a finite sum that its pixels can be divided by.
     """
-    pixels = images.reshape(len(images), -1)
+    pixels = images.reshape(len(images), images.shape[1] * images.shape[2])
     with np.errstate(all="ignore"):
         total = pixels.sum(axis=1)
         peak = np.abs(pixels).max(axis=1)

@@ -101,10 +101,10 @@ class LanczosInterpolant:
 
     def _constant_sum(self, cosine: FloatArray) -> FloatArray:
         """Return ``1 - 2 sum_j K_j (1 - cos(2 pi j t))`` from ``cos(2 pi t)``, by Chebyshev's recurrence."""
-        total = np.full_like(cosine, 1.0 - 2.0 * sum(self._ripples))
+        total = np.ones_like(cosine)
         before, now = np.ones_like(cosine), cosine
         for ripple in self._ripples:
-            total += 2.0 * ripple * now
+            total -= 2.0 * ripple * (1.0 - now)
             before, now = now, 2.0 * cosine * now - before
         return total
 

@@ -88,7 +88,7 @@ class PsfexPsf(DrawnPsf):
             # One product per position keeps a position's bits free of how many share the call.
             columns = np.matmul(oversampled.astype(np.float64), along_x.transpose(0, 2, 1)).astype(np.float32)
             pixels = np.matmul(along_y, columns.astype(np.float64)).astype(np.float32)
-            total = np.add.accumulate(pixels.reshape(len(x), -1), axis=1)[:, -1]
+            total = np.add.accumulate(pixels.reshape(len(x), self.height * self.width), axis=1)[:, -1]
             out[...] = pixels / total[:, None, None]
             valid: BoolArray = usable & np.isfinite(total) & np.isfinite(out).all(axis=(1, 2))
         out[~valid] = 0.0

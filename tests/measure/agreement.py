@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.measure.test_reference import (
+    DRAWN_SETS,
     GAUSSIAN_AND_KERNEL_SETS,
     WARPED_SETS,
     column,
@@ -48,7 +49,7 @@ def agreement(folder: Path) -> dict[str, float]:
 def main() -> None:
     """Print one line per set and kind of column."""
     root = Path(os.environ.get("FORCEDSQL_SHARED", "../shared")) / "reference" / "open"
-    for name in sys.argv[1:] or (*GAUSSIAN_AND_KERNEL_SETS, *WARPED_SETS):
+    for name in sys.argv[1:] or (*GAUSSIAN_AND_KERNEL_SETS, *DRAWN_SETS, *WARPED_SETS):
         print(name)
         for kind, value in agreement(root / name).items():
             print(f"    {kind:32} {value:.1e}")

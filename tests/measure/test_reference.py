@@ -31,9 +31,11 @@ GAUSSIAN_AND_KERNEL_SETS = (
     "singlegauss_tan",
 )
 
+DRAWN_SETS = ("piff15", "piff17", "psfex")
+
 WARPED_SETS = ("coaddpsf_coaddapcorr", "coaddpsf_mixed", "coaddpsf_piff", "warpedpsf")
 
-FULL_SETS = ("singlegauss_tan", "doublegauss_tansip_xy0", "coaddpsf_mixed")
+FULL_SETS = ("singlegauss_tan", "doublegauss_tansip_xy0", "piff15", "piff17", "coaddpsf_mixed")
 """Those that the pipelines measured with every variant."""
 
 
@@ -125,7 +127,7 @@ def sigma_of_noise(table: pa.Table, name: str) -> np.ndarray:
     return np.where((error > 0) & np.isfinite(flux), np.abs(flux) / np.where(error > 0, error, 1.0), 0.0)
 
 
-@pytest.mark.parametrize("name", [*GAUSSIAN_AND_KERNEL_SETS, *WARPED_SETS])
+@pytest.mark.parametrize("name", [*GAUSSIAN_AND_KERNEL_SETS, *DRAWN_SETS, *WARPED_SETS])
 def test_the_drivers_table_is_reproduced(reference, name):
     measured, expected = measured_and_expected(reference / name, "expected")
     assert measured.num_rows == expected.num_rows
@@ -140,10 +142,10 @@ def test_other_configurations_are_reproduced(reference, name, table):
     assert_tables_agree(measured, expected, tolerance=tolerance_of(name))
 
 
-@pytest.mark.parametrize("name", WARPED_SETS)
+@pytest.mark.parametrize("name", ["psfex", *WARPED_SETS])
 def test_fluxes_without_aperture_correction_are_reproduced(reference, name):
     measured, expected = measured_and_expected(reference / name, "expected_noapcorr", do_ap_corr=False)
-    assert_tables_agree(measured, expected, tolerance=WARPED)
+    assert_tables_agree(measured, expected, tolerance=tolerance_of(name))
 
 
 @pytest.mark.parametrize("name", FULL_SETS)

@@ -1,8 +1,9 @@
-"""The definitions of shift and adaptive moments, written out pixel by pixel in plain Python."""
+"""Definitions written out pixel by pixel in plain Python: shifts, moments, and PSFs that are drawn."""
 
 import math
 
 import numpy as np
+from scipy.special import sici
 
 
 def lanczos5(t):
@@ -109,3 +110,71 @@ def _sums(image, cx, cy, box, inverse, subpixel):
                     for k, power in enumerate((1.0, x * x, x * y, y * y)):
                         totals[k] += weighted * power
     return totals
+
+
+def lanczos_of_galsim(t, order):
+    """GalSim's Lanczos interpolant with conserve_dc, from its published formula."""
+    if abs(t) >= order:
+        return 0.0
+    plain = float(np.sinc(t) * np.sinc(t / order))
+
+    def si_term(v):
+        return v * float(sici(math.pi * v)[0])
+
+    series = 1.0
+    for j in range(1, 6):
+        above, below = order * (2 * j + 1), order * (2 * j - 1)
+        k = (si_term(below - 1) - si_term(below + 1) - si_term(above - 1) + si_term(above + 1)) / (
+            2 * math.pi
+        )
+        series -= 2 * k * (1 - math.cos(2 * math.pi * j * t))
+    return plain / series
+
+
+def piff_image(points, x, y, *, width, order, step=1.0, kernel=False):
+    """One Piff stamp and its (x0, y0), one pixel and one grid point at a time.
+
+    ``points`` are the grid's values at (x, y), as rows; ``step`` is grid steps per pixel.
+    """
+    size = len(points)
+
+    def place(position):
+        if kernel:
+            return (width - 1) / 2 - width // 2, -(width // 2)
+        drawn_on = math.ceil(position - 0.5) if width % 2 else math.ceil(position)
+        return position - drawn_on, math.floor(position + 0.5) - width // 2
+
+    def weights(fraction):
+        return [
+            [
+                lanczos_of_galsim(step * (i - width // 2 - fraction) - (g - size // 2), order)
+                for g in range(size)
+            ]
+            for i in range(width)
+        ]
+
+    (fx, x0), (fy, y0) = place(x), place(y)
+    wx, wy = weights(fx), weights(fy)
+    image = np.zeros((width, width))
+    for j in range(width):
+        for i in range(width):
+            for gy in range(size):
+                for gx in range(size):
+                    image[j, i] += points[gy][gx] * wx[i][gx] * wy[j][gy]
+    return image / image.sum(), (x0, y0)
+
+
+def psfex_resample(image, size, offset, pixel_step):
+    """Rows of an oversampled image resampled along x alone, in double precision."""
+    step = float(np.float32(1) / np.float32(pixel_step))
+    elements = image.shape[1]
+    out = np.zeros((len(image), size))
+    for i in range(size):
+        centre = elements // 2 - offset * step + (i - size // 2) * step
+        if not 0 <= centre <= elements - 1:
+            continue
+        taps = [e for e in range(int(centre) - 6, int(centre) + 6) if 0 <= e < elements]
+        weights = [lanczos5(e - centre) if abs(e - centre) <= 5 else 0.0 for e in taps]
+        for e, weight in zip(taps, weights, strict=True):
+            out[:, i] += weight / sum(weights) * image[:, e]
+    return out

@@ -19,6 +19,9 @@ SETS = {
     "doublegauss_noise": "DoubleGaussianPsf",
     "constant_scan": "SingleGaussianPsf",
     "mask_remap": "KernelPsf",
+    "piff15": "PiffPsf",
+    "piff17": "PiffPsf",
+    "psfex": "PsfexPsf",
 }
 
 
