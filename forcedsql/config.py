@@ -4,14 +4,16 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
 
 from forcedsql.errors import ConfigError
+from forcedsql.plugins import FORCED_CENTROID, PluginOption, check_plugin_names, find_plugin
+from forcedsql.slots import Slots
 
 DEFAULT_PLUGINS = (
-    "base_TransformedCentroidFromCoord",
+    FORCED_CENTROID,
     "base_CircularApertureFlux",
     "base_PixelFlags",
     "base_PsfFlux",
@@ -27,7 +29,9 @@ class MeasurementConfig:
     """Options of one measurement; the defaults are those of DP1 tutorial 105.3.
 
     The fields carry their meaning as metadata (``describe_options``), from which the
-    command line and the documentation are made.
+    command line and the documentation are made.  `slots` and `plugin_options` may be given
+    as mappings: ``slots={"shape": "base_SdssShape"}``,
+    ``plugin_options={"base_Variance": {"scale": 3.0}}``.
 
     Raises
     ------
@@ -36,6 +40,17 @@ class MeasurementConfig:
     """
 
     do_ap_corr: bool = _option(True, "multiply PSF fluxes by the exposure's aperture correction")
+    do_scale_variance: bool = _option(
+        False, "multiply the variance by what makes the sky's scatter agree with it, before measuring"
+    )
+    do_replace_with_noise: bool = _option(
+        False, "hide the other listed positions under noise while one is measured"
+    )
+    noise_source: Literal["measure", "variance", "meta", "variance_median"] = _option(
+        "measure", "where the width of the hiding noise comes from"
+    )
+    noise_offset: float = _option(0.0, "mean of the hiding noise, in the unit of the exposure")
+    noise_seed: int = _option(1, "seed of the hiding noise: equal seeds give equal fluxes")
     psf_footprint_scaling: float = _option(
         3.0, "size of the footprint of the pixel flags, in units of the PSF's second moments"
     )
@@ -59,12 +74,24 @@ class MeasurementConfig:
         "auto", "turn fluxes into nJy where the exposure carries a calibration, or never"
     )
     plugins: tuple[str, ...] = _option(DEFAULT_PLUGINS, "measurement plugins to run")
+    undeblended: tuple[str, ...] = _option(
+        (), "plugins to run once more on the pixels as they were before noise replacement"
+    )
+    do_run_catalog_calculation: bool = _option(False, "run the plugins of catalog_calculation at the end")
+    catalog_calculation: tuple[str, ...] = _option(
+        ("base_ClassificationExtendedness", "base_FootprintArea"),
+        "plugins that combine what the others have measured",
+    )
+    slots: Slots = field(default_factory=Slots)
+    plugin_options: tuple[tuple[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
         hints = get_type_hints(type(self))
-        for f in fields(self):
+        for f in _plain_fields():
             value = _coerce(f.name, getattr(self, f.name), hints[f.name])
             object.__setattr__(self, f.name, value)
+        object.__setattr__(self, "slots", _as_slots(self.slots))
+        object.__setattr__(self, "plugin_options", _as_plugin_options(self.plugin_options))
         self._check_ranges()
 
     def _check_ranges(self) -> None:
@@ -79,28 +106,37 @@ class MeasurementConfig:
             raise ConfigError(f"max_sinc_radius: {self.max_sinc_radius} is not between 0 and 64 pixels")
         if not 0.0 < self.psf_footprint_scaling <= 100.0:
             raise ConfigError(f"psf_footprint_scaling: {self.psf_footprint_scaling} is not between 0 and 100")
-        unknown = set(self.plugins) - set(DEFAULT_PLUGINS)
-        if unknown:
-            raise ConfigError(
-                f"plugins: {min(unknown)!r} is not known; there are {', '.join(DEFAULT_PLUGINS)}"
-            )
-        if DEFAULT_PLUGINS[0] not in self.plugins:
-            raise ConfigError(f"plugins: {DEFAULT_PLUGINS[0]} gives the position and cannot be left out")
+        if not 0 <= self.noise_seed < 2**63:
+            raise ConfigError(f"noise_seed: {self.noise_seed} is not between 0 and 2^63")
+        check_plugin_names(self.all_plugins, option="plugins")
+        check_plugin_names(self.undeblended, option="undeblended")
+        if FORCED_CENTROID not in self.plugins:
+            raise ConfigError(f"plugins: {FORCED_CENTROID} gives the position and cannot be left out")
+
+    @property
+    def all_plugins(self) -> tuple[str, ...]:
+        """Names of every plugin that runs, catalogue calculation included."""
+        return self.plugins + (self.catalog_calculation if self.do_run_catalog_calculation else ())
+
+    def plugin_option(self, plugin: str, option: str) -> Any:
+        """Return the value of a plugin's own option, its default where it is not set."""
+        values = dict(self.plugin_options)
+        name = f"{plugin}.{option}"
+        return values[name] if name in values else _declared_option(name).default
 
     @classmethod
     def from_mapping(cls, options: Mapping[str, Any]) -> Self:
         """Build a configuration from option names and values.
+
+        Slots and the options of plugins are named with a dot, ``slots.shape`` and
+        ``base_Variance.scale``, or given as mappings, as TOML tables are.
 
         Raises
         ------
         ConfigError
             If a name is not an option, or a value is not usable.
         """
-        known = [f.name for f in fields(cls)]
-        for name in options:
-            if name not in known:
-                raise ConfigError(f"{name!r} is not an option; there are {', '.join(known)}")
-        return cls(**options)
+        return cls(**_arguments(options))
 
     @classmethod
     def from_toml(cls, path: str | Path) -> Self:
@@ -122,29 +158,31 @@ class MeasurementConfig:
     def with_settings(self, settings: Iterable[str]) -> Self:
         """Return a copy changed by ``option=value`` texts, as ``--set`` gives them.
 
-        Lists are written with commas: ``radii=3,6,12``.
+        Lists are written with commas, ``radii=3,6,12``; slots and options of plugins with a
+        dot, ``slots.shape=base_SdssShape``.
 
         Raises
         ------
         ConfigError
             If a text has no ``=``, names no option, or its value is not usable.
         """
-        hints = get_type_hints(type(self))
         changes: dict[str, Any] = {}
         for text in settings:
             name, equals, value = text.partition("=")
-            name = name.strip().replace("-", "_")
+            name = name.strip()
+            if "." not in name:
+                name = name.replace("-", "_")
             if not equals:
                 raise ConfigError(f"{text!r} is not of the form option=value")
-            if name not in hints:
-                raise ConfigError(f"{name!r} is not an option; there are {', '.join(hints)}")
-            is_list = get_origin(hints[name]) is tuple
+            is_list = _is_list(name)
             changes[name] = [v.strip() for v in value.split(",") if v.strip()] if is_list else value.strip()
-        return replace(self, **changes)
+        return self.from_mapping(self.to_mapping() | changes)
 
     def to_mapping(self) -> dict[str, Any]:
         """Return the options as plain values that JSON and TOML can hold."""
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        values = {f.name: getattr(self, f.name) for f in _plain_fields()}
+        values |= {f"slots.{name}": value for name, value in self.slots.to_mapping().items()}
+        values |= dict(self.plugin_options)
         return {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
 
     def digest(self) -> str:
@@ -154,8 +192,83 @@ class MeasurementConfig:
 
 
 def describe_options() -> list[tuple[str, Any, str]]:
-    """Return (name, default, meaning) of every option, in order."""
-    return [(f.name, f.default, str(f.metadata["help"])) for f in fields(MeasurementConfig)]
+    """Return (name, default, meaning) of every option but those of plugins, in order."""
+    options = [(f.name, f.default, str(f.metadata["help"])) for f in _plain_fields()]
+    slots = [
+        (f"slots.{name}", value, f"beginning of the columns that stand for the {name}, empty for none")
+        for name, value in Slots().to_mapping().items()
+    ]
+    return options + slots
+
+
+def _plain_fields() -> tuple[Any, ...]:
+    return tuple(f for f in fields(MeasurementConfig) if f.name not in ("slots", "plugin_options"))
+
+
+def _arguments(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Sort options into the arguments of MeasurementConfig."""
+    known = [f.name for f in _plain_fields()]
+    flat: dict[str, Any] = {}
+    for name, value in options.items():
+        if isinstance(value, Mapping):
+            flat |= {f"{name}.{inner}": v for inner, v in value.items()}
+        else:
+            flat[name] = value
+    arguments = {name: value for name, value in flat.items() if "." not in name}
+    for name in arguments:
+        if name not in known:
+            raise ConfigError(f"{name!r} is not an option; there are {', '.join(known)}")
+    dotted = {name: value for name, value in flat.items() if "." in name}
+    slots = {name.removeprefix("slots."): v for name, v in dotted.items() if name.startswith("slots.")}
+    of_plugins = {name: v for name, v in dotted.items() if not name.startswith("slots.")}
+    return arguments | {"slots": slots, "plugin_options": of_plugins}
+
+
+def _is_list(name: str) -> bool:
+    if "." in name:
+        return not name.startswith("slots.") and isinstance(_declared_option(name).default, tuple)
+    hints = get_type_hints(MeasurementConfig)
+    known = [f.name for f in _plain_fields()]
+    if name not in known:
+        raise ConfigError(f"{name!r} is not an option; there are {', '.join(known)}")
+    return get_origin(hints[name]) is tuple
+
+
+def _as_slots(slots: Any) -> Slots:
+    if isinstance(slots, Slots):
+        return slots
+    if not isinstance(slots, Mapping):
+        raise ConfigError(f"slots: {slots!r} is not a mapping of slots to plugins")
+    names = Slots.names()
+    for name in slots:
+        if name not in names and name not in names.values():
+            raise ConfigError(f"slots.{name} is not a slot; there are {', '.join(names)}")
+    return Slots(**{names.get(str(name), str(name)): value or "" for name, value in slots.items()})
+
+
+def _as_plugin_options(options: Any) -> tuple[tuple[str, Any], ...]:
+    """Check plugins' options against their declarations; return them by name."""
+    flat: dict[str, Any] = {}
+    for name, value in options.items() if isinstance(options, Mapping) else options:
+        flat |= {f"{name}.{o}": v for o, v in value.items()} if isinstance(value, Mapping) else {name: value}
+    checked = {name: _coerce(name, value, _hint_of(_declared_option(name))) for name, value in flat.items()}
+    return tuple(sorted(checked.items()))
+
+
+def _declared_option(name: str) -> PluginOption:
+    plugin, _, option = name.partition(".")
+    check_plugin_names([plugin], option=name)
+    declared = {o.name: o for o in find_plugin(plugin).options}
+    if option not in declared:
+        choices = f"there are {', '.join(declared)}" if declared else "it has none"
+        raise ConfigError(f"{name} is not an option of {plugin}; {choices}")
+    return declared[option]
+
+
+def _hint_of(option: PluginOption) -> Any:
+    if isinstance(option.default, tuple):
+        return tuple[type(option.default[0]), ...]  # type: ignore[misc]
+    return type(option.default)
 
 
 def _coerce(name: str, value: Any, hint: Any) -> Any:
@@ -180,11 +293,12 @@ def _coerce_scalar(name: str, value: Any, hint: Any) -> Any:
         if str(value).lower() in truth:
             return truth[str(value).lower()]
         raise ConfigError(f"{name}: {value!r} is not true or false")
-    if hint is float:
+    if hint in (int, float):
         try:
-            return float(value)
+            return int(str(value)) if hint is int else float(value)
         except (TypeError, ValueError):
-            raise ConfigError(f"{name}: {value!r} is not a number") from None
+            word = "whole number" if hint is int else "number"
+            raise ConfigError(f"{name}: {value!r} is not a {word}") from None
     if not isinstance(value, str) or not value:
         raise ConfigError(f"{name}: {value!r} is not a name")
     return value

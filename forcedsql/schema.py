@@ -1,28 +1,29 @@
-"""The one declaration of every measured column.
+"""Columns: how each measured quantity is called, typed and described.
 
-A `Column` carries both of its names: the LSST driver's (``base_PsfFlux_flux``, with a
-``slot_*`` alias for some) and that of the DP1 ``Source`` table (``psfFlux``).  The Arrow
-schemas, the SQL struct type, the SQL macros' column lists and the documentation are all
-made from here.
+A `Column` carries both of its names: the LSST driver's (``base_PsfFlux_flux``) and that of
+the DP1 ``Source`` table (``psfFlux``).  Each plugin declares its columns beside its
+measurement; here they are put together, and from that the Arrow schemas, the SQL struct
+type, the SQL macros' column lists and the documentation are made.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, Literal
 
 import pyarrow as pa
 
 from forcedsql.config import MeasurementConfig
+from forcedsql.errors import ConfigError
+from forcedsql.plugins import CATALOG_ORDER, Plugin, plugins_in_order
 
 ColumnStyle = Literal["lsst", "source"]
 
 FLUX = "flux"
-"""Placeholder unit of a column that is in the unit of the measured exposure."""
+"""Placeholder in a unit: the unit of the measured exposure."""
 
-CENTROID_PLUGIN = "base_TransformedCentroidFromCoord"
 APERTURE_PLUGIN = "base_CircularApertureFlux"
-PIXEL_FLAGS_PLUGIN = "base_PixelFlags"
-PSF_FLUX_PLUGIN = "base_PsfFlux"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,11 +37,10 @@ class Column:
         measurement hands over its values.
     lsst : str or None
         Name in the LSST driver's output, or None where the driver has no such column.
-    slot : str or None
-        Second LSST name under which the same values are repeated.
     type : pyarrow.DataType
     unit : str
-        Unit as astropy spells it, `FLUX` for the exposure's own, "" for none.
+        Unit as astropy spells it, with `FLUX` as one of its words where it holds the
+        exposure's own, "" for none.
     ucd : str
         IVOA UCD1+ word.
     meaning : str
@@ -49,16 +49,52 @@ class Column:
 
     source: str
     lsst: str | None
-    slot: str | None = None
     type: pa.DataType
     unit: str = ""
     ucd: str
     meaning: str
 
+    @property
+    def is_flux(self) -> bool:
+        """Whether values are proportional to flux, so that a calibration multiplies them."""
+        return FLUX in self.unit.split()
+
     def arrow_field(self, name: str, flux_unit: str) -> pa.Field:
         """Return the Arrow field called `name`, its metadata filled in."""
-        unit = flux_unit if self.unit == FLUX else self.unit
+        unit = " ".join(flux_unit if word == FLUX else word for word in self.unit.split())
         return _field(name, self.type, unit, self.ucd, self.meaning)
+
+
+def value_column(
+    source: str,
+    lsst: str | None,
+    meaning: str,
+    *,
+    ucd: str,
+    unit: str = "",
+    type_: pa.DataType | None = None,
+) -> Column:
+    """Return a column of float64, or of another type."""
+    return Column(source=source, lsst=lsst, type=type_ or pa.float64(), unit=unit, ucd=ucd, meaning=meaning)
+
+
+def flag_column(source: str, lsst: str | None, meaning: str) -> Column:
+    """Return the column of a flag."""
+    return Column(source=source, lsst=lsst, type=pa.bool_(), ucd="meta.code.error", meaning=meaning)
+
+
+def flux_columns(source: str, lsst: str, meaning: str, *, ucd: str = "phot.flux") -> tuple[Column, Column]:
+    """Return a flux and its error: `source` and ``<source>Err``, ``<lsst>_flux`` and ``<lsst>_fluxErr``."""
+    return (
+        value_column(source, f"{lsst}_flux", meaning, ucd=ucd, unit=FLUX),
+        value_column(
+            f"{source}Err",
+            f"{lsst}_fluxErr",
+            f"1-sigma error of the {meaning}",
+            ucd=f"stat.error;{ucd}",
+            unit=FLUX,
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,20 +128,85 @@ def aperture_source_prefix(radius: float) -> str:
     return f"ap{int(whole):02d}Flux" if tenth == "0" else f"ap{int(whole):02d}_{tenth}Flux"
 
 
+INVALID_PSF = flag_column("invalidPsfFlag", "base_InvalidPsf_flag", "no PSF model at this position")
+"""The flag that any plugin raises which met a position without a PSF model."""
+
+UNDEBLENDED = "undeblended_"
+"""Prefix of the columns of plugins that run once more on the pixels before noise replacement."""
+
+
+@lru_cache(maxsize=64)
 def measured_columns(config: MeasurementConfig) -> tuple[Column, ...]:
-    """Return the columns that a configuration measures, in the LSST driver's order."""
-    columns: list[Column] = list(_centroid_columns())
-    if APERTURE_PLUGIN in config.plugins:
-        for radius in config.radii:
-            columns += _aperture_columns(radius, sinc=radius <= config.max_sinc_radius)
-    if PIXEL_FLAGS_PLUGIN in config.plugins:
-        columns += _pixel_flag_columns(config)
-    if PSF_FLUX_PLUGIN in config.plugins:
-        columns += _psf_flux_columns()
-    columns.append(_flag("invalidPsfFlag", "base_InvalidPsf_flag", "no PSF model at this position"))
-    if PSF_FLUX_PLUGIN in config.plugins and config.do_ap_corr:
-        columns += _ap_corr_columns()
+    """Return the columns that a configuration measures, in the LSST driver's order.
+
+    Raises
+    ------
+    ConfigError
+        If a plugin cannot be loaded, two plugins give columns of one name, or a slot that is
+        needed is empty or names no column.
+    """
+    plugins = plugins_in_order(config.all_plugins)
+    columns: list[Column] = []
+    for plugin in plugins:
+        if plugin.order < CATALOG_ORDER:
+            columns += plugin.columns(config)
+    for plugin in plugins_in_order(config.undeblended):
+        columns += undeblended_columns(plugin.columns(config))
+    columns.append(INVALID_PSF)
+    if config.do_ap_corr:
+        for plugin in plugins:
+            if plugin.ap_corr:
+                columns += ap_corr_columns(flux_of(plugin, config), plugin)
+    for plugin in plugins:
+        if plugin.order >= CATALOG_ORDER:
+            columns += plugin.columns(config)
+    _check_unique(columns)
+    _check_slots(config, plugins, columns)
     return tuple(columns)
+
+
+def flux_of(plugin: Plugin, config: MeasurementConfig) -> Column:
+    """Return the column ``<name>_flux`` of a plugin that is aperture-corrected."""
+    for column in plugin.columns(config):
+        if column.lsst == f"{plugin.name}_flux":
+            return column
+    raise ConfigError(f"plugins: {plugin.name} says ap_corr but has no column {plugin.name}_flux")
+
+
+def ap_corr_columns(flux: Column, plugin: Plugin) -> tuple[Column, ...]:
+    """Return what an aperture correction of a flux adds: the factor, its error and a flag."""
+    return (
+        value_column(
+            f"{flux.source}_apCorr",
+            f"{plugin.name}_apCorr",
+            f"aperture correction applied to the {flux.meaning}",
+            ucd="arith.factor",
+        ),
+        value_column(
+            f"{flux.source}_apCorrErr",
+            f"{plugin.name}_apCorrErr",
+            "error of the aperture correction: always 0, as LSST takes it",
+            ucd="stat.error;arith.factor",
+        ),
+        flag_column(
+            f"{flux.source}_flag_apCorr",
+            f"{plugin.name}_flag_apCorr",
+            f"the {flux.meaning} could not be aperture-corrected",
+        ),
+    )
+
+
+def undeblended_columns(columns: Iterable[Column]) -> tuple[Column, ...]:
+    """Return the columns of a plugin's second run, on the pixels before noise replacement."""
+    return tuple(
+        replace(
+            column,
+            source=UNDEBLENDED + column.source,
+            lsst=None if column.lsst is None else UNDEBLENDED + column.lsst,
+            meaning=f"{column.meaning}, neighbours left in place",
+        )
+        for column in columns
+    )
 
 
 def source_columns(config: MeasurementConfig) -> tuple[Column, ...]:
@@ -133,13 +234,22 @@ SOURCE_IDENTITY = (
 
 
 def lsst_names(config: MeasurementConfig) -> tuple[tuple[str, Column], ...]:
-    """Return (LSST column name, column) pairs in order, each ``slot_*`` after its target."""
+    """Return (LSST column name, column) pairs in order, each followed by its other names.
+
+    A slot or another alias repeats every column whose name begins with what it stands for
+    (afw ``python/lsst/afw/table/_schema.py``).
+    """
+    aliases = _aliases(config)
     pairs: list[tuple[str, Column]] = []
     for column in measured_columns(config):
         if column.lsst is not None:
-            pairs.append((column.lsst, column))
-        if column.slot is not None:
-            pairs.append((column.slot, column))
+            name = column.lsst
+            pairs.append((name, column))
+            pairs += [
+                (alias + name.removeprefix(target), column)
+                for alias, target in aliases
+                if name.startswith(target)
+            ]
     return tuple(pairs)
 
 
@@ -161,163 +271,36 @@ def struct_type(config: MeasurementConfig) -> pa.StructType:
 
 
 def _field(name: str, type_: pa.DataType, unit: str, ucd: str, meaning: str) -> pa.Field:
-    metadata = {"unit": unit, "ucd": ucd, "description": meaning}
+    metadata: dict[str, Any] = {"unit": unit, "ucd": ucd, "description": meaning}
     return pa.field(name, type_, metadata={k: v for k, v in metadata.items() if v})
 
 
-def _flag(source: str, lsst: str | None, meaning: str, *, slot: str | None = None) -> Column:
-    return Column(
-        source=source, lsst=lsst, slot=slot, type=pa.bool_(), ucd="meta.code.error", meaning=meaning
-    )
+def _aliases(config: MeasurementConfig) -> list[tuple[str, str]]:
+    """Return (alias, what it stands for) in the order in which they follow a column: by name."""
+    aliases = {f"slot_{name[:1].upper()}{name[1:]}": target for name, target in config.slots.filled().items()}
+    for plugin in plugins_in_order(config.all_plugins):
+        if plugin.aliases is not None:
+            aliases |= plugin.aliases(config)
+    return sorted(aliases.items())
 
 
-def _centroid_columns() -> Sequence[Column]:
-    return (
-        *(
-            Column(
-                source=axis,
-                lsst=f"{CENTROID_PLUGIN}_{axis}",
-                slot=f"slot_Centroid_{axis}",
-                type=pa.float64(),
-                unit="pix",
-                ucd=f"pos.cartesian.{axis};instr.det",
-                meaning=f"{word} of the requested position, in parent pixels",
-            )
-            for axis, word in (("x", "column"), ("y", "row"))
-        ),
-        _flag("centroid_flag", None, "the requested position has no place in pixels: missing, not finite"),
-    )
+def _check_unique(columns: Iterable[Column]) -> None:
+    for style in ("source", "lsst"):
+        names = Counter(getattr(column, style) for column in columns)
+        repeated = [name for name, number in names.items() if name is not None and number > 1]
+        if repeated:
+            raise ConfigError(f"plugins: two of them give a column {repeated[0]!r}; leave one of them out")
 
 
-def _aperture_columns(radius: float, *, sinc: bool) -> list[Column]:
-    source, lsst = aperture_source_prefix(radius), aperture_lsst_prefix(radius)
-    columns = [
-        Column(
-            source=source,
-            lsst=f"{lsst}_flux",
-            type=pa.float64(),
-            unit=FLUX,
-            ucd="phot.flux",
-            meaning=f"flux inside a circle of {radius:g} pixels radius",
-        ),
-        Column(
-            source=f"{source}Err",
-            lsst=f"{lsst}_fluxErr",
-            type=pa.float64(),
-            unit=FLUX,
-            ucd="stat.error;phot.flux",
-            meaning=f"1-sigma error of the flux inside {radius:g} pixels",
-        ),
-        _flag(f"{source}_flag", f"{lsst}_flag", f"the {radius:g} pixel aperture could not be measured"),
-        _flag(
-            f"{source}_flag_apertureTruncated",
-            f"{lsst}_flag_apertureTruncated",
-            f"the {radius:g} pixel aperture reaches over the edge of the image",
-        ),
-    ]
-    if sinc:
-        columns.append(
-            _flag(
-                f"{source}_flag_sincCoeffsTruncated",
-                f"{lsst}_flag_sincCoeffsTruncated",
-                f"the weights of the {radius:g} pixel aperture reach over the edge of the image",
-            )
-        )
-    return columns
-
-
-def _pixel_flag_columns(config: MeasurementConfig) -> list[Column]:
-    def column(suffix: str, meaning: str) -> Column:
-        return _flag(f"pixelFlags_{suffix}", f"{PIXEL_FLAGS_PLUGIN}_flag_{suffix}", meaning)
-
-    general = _flag("pixelFlags_flag", f"{PIXEL_FLAGS_PLUGIN}_flag", "the pixel flags could not be found")
-    columns = [general, column("offimage", "the position is off the image")]
-    columns += [column(f.name, f"a pixel of the footprint is {f.meaning}") for f in PIXEL_FLAGS]
-    columns += [
-        column(f"{f.name}Center", f"one of the central 3x3 pixels is {f.meaning}") for f in PIXEL_FLAGS
-    ]
-    columns += [
-        column(f"{f.name}CenterAll", f"all of the central 3x3 pixels are {f.meaning}") for f in PIXEL_FLAGS
-    ]
-    centre = [plane.lower() for plane in config.masks_center]
-    columns += [column(f"{p}Center", f"one of the central 3x3 pixels has {p.upper()}") for p in centre]
-    columns += [column(f"{p}CenterAll", f"all of the central 3x3 pixels have {p.upper()}") for p in centre]
-    columns += [
-        column(p.lower(), f"a pixel of the footprint has {p.upper()}") for p in config.masks_footprint
-    ]
-    return columns
-
-
-def _psf_column(suffix: str, **options: object) -> Column:
-    separator = "" if suffix in ("", "Err") else "_"
-    lsst = f"flux{suffix}" if not separator else suffix
-    return Column(
-        source=f"psfFlux{separator}{suffix}",
-        lsst=f"{PSF_FLUX_PLUGIN}_{lsst}",
-        slot=f"slot_PsfFlux_{lsst}",
-        **options,  # type: ignore[arg-type]
-    )
-
-
-def _psf_flag(suffix: str, meaning: str) -> Column:
-    return _psf_column(suffix, type=pa.bool_(), ucd="meta.code.error", meaning=meaning)
-
-
-def _psf_flux_columns() -> list[Column]:
-    return [
-        _psf_column(
-            "",
-            type=pa.float64(),
-            unit=FLUX,
-            ucd="phot.flux;instr.det.psf",
-            meaning="flux of the PSF fitted at the position",
-        ),
-        _psf_column(
-            "Err",
-            type=pa.float64(),
-            unit=FLUX,
-            ucd="stat.error;phot.flux;instr.det.psf",
-            meaning="1-sigma error of the PSF flux",
-        ),
-        _psf_column(
-            "area",
-            type=pa.float32(),
-            unit="pix",
-            ucd="phys.area;instr.det.psf",
-            meaning="effective area of the PSF",
-        ),
-        _psf_column(
-            "chi2",
-            type=pa.float32(),
-            ucd="stat.fit.chi2",
-            meaning="chi-square of the PSF fit, before aperture correction",
-        ),
-        _psf_column(
-            "npixels",
-            type=pa.int32(),
-            unit="pix",
-            ucd="meta.number;instr.pixel",
-            meaning="pixels in the PSF fit",
-        ),
-        _psf_flag("flag", "the PSF flux could not be measured well"),
-        _psf_flag("flag_noGoodPixels", "no pixel was left for the PSF fit"),
-        _psf_flag("flag_edge", "the PSF reaches over the edge of the image"),
-    ]
-
-
-def _ap_corr_columns() -> list[Column]:
-    return [
-        _psf_column(
-            "apCorr",
-            type=pa.float64(),
-            ucd="arith.factor",
-            meaning="aperture correction applied to the PSF flux",
-        ),
-        _psf_column(
-            "apCorrErr",
-            type=pa.float64(),
-            ucd="stat.error;arith.factor",
-            meaning="error of the aperture correction: always 0, as LSST takes it",
-        ),
-        _psf_flag("flag_apCorr", "the PSF flux could not be aperture-corrected"),
-    ]
+def _check_slots(config: MeasurementConfig, plugins: Iterable[Plugin], columns: Iterable[Column]) -> None:
+    filled = config.slots.filled()
+    names = [column.lsst for column in columns if column.lsst is not None]
+    for slot, target in filled.items():
+        is_default = target == type(config.slots)().filled().get(slot)
+        if not is_default and not any(name.startswith(f"{target}_") for name in names):
+            raise ConfigError(f"slots.{slot}: no column begins with {target}_; is its plugin in plugins?")
+    for plugin in plugins:
+        for slot in plugin.slots:
+            target = filled.get(slot, "")
+            if not any(name.startswith(f"{target}_") for name in names):
+                raise ConfigError(f"slots.{slot}: {plugin.name} needs it; name the plugin that fills it")

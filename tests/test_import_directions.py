@@ -8,9 +8,20 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "forcedsql"
 
 LAYERS = (
-    {"errors", "arrays", "geometry", "polygon", "config", "resources"},
+    {"errors", "arrays", "geometry", "polygon", "resources"},
     {"ast_text", "ast_mapping", "ast_library"},
-    {"schema", "fields", "coadd_fields", "calibration", "wcs", "transforms", "footprints"},
+    {
+        "config",
+        "plugins",
+        "schema",
+        "slots",
+        "fields",
+        "coadd_fields",
+        "calibration",
+        "wcs",
+        "transforms",
+        "footprints",
+    },
     {"psf", "exposure", "coadd_inputs"},
     {"readers", "writer", "measure", "tables"},
     {"simulate"},

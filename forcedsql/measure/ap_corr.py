@@ -2,45 +2,54 @@
 
 import numpy as np
 
-from forcedsql.arrays import FloatArray
-from forcedsql.exposure import Exposure
-from forcedsql.measure.batch import Columns
+from forcedsql.config import MeasurementConfig
+from forcedsql.measure.batch import Batch
+from forcedsql.plugins import plugins_in_order
+from forcedsql.schema import flux_of
 
-_FLUX_NAME = "base_PsfFlux_instFlux"
 
-
-def apply_ap_corr(exposure: Exposure, x: FloatArray, y: FloatArray, columns: Columns) -> None:
-    """Multiply PSF fluxes and errors by the exposure's correction at each position.
+def apply_ap_corr(batch: Batch, config: MeasurementConfig) -> None:
+    """Multiply the fluxes that take it, and their errors, by the exposure's correction.
 
     The error of the correction is taken as 0.  A correction that is not positive and
-    finite leaves the flux alone and raises ``psfFlux_flag_apCorr`` and ``psfFlux_flag``;
-    a map without the PSF flux raises the former only; no map raises nothing (meas_base
+    finite leaves the flux alone and raises ``<flux>_flag_apCorr`` and ``<flux>_flag``;
+    a map without the flux raises the former only; no map raises nothing (meas_base
     ``applyApCorr.py`` and NOTES on releases 29.x, which fill the columns).
 
     Parameters
     ----------
-    exposure : Exposure
-    x, y : ndarray, (n,) float64, pixel
-        Parent coordinates; NaN where a position was not measured.
-    columns : dict
-        Measured columns, changed in place; ``psfFlux_apCorr*`` are added.
+    batch : Batch
+        Its `measured` columns are changed in place; ``<flux>_apCorr*`` are added.
+    config : MeasurementConfig
+
+    Raises
+    ------
+    UnsupportedError
+        If the exposure's map is of a class that no decoder knows.
     """
-    n = len(x)
-    correction = np.full(n, np.nan)
-    failed = np.zeros(n, np.bool_)
-    exposure.require_supported("ap_corr")
-    if exposure.ap_corr is not None:
+    for plugin in plugins_in_order(config.plugins):
+        if plugin.ap_corr:
+            batch.exposure.require_supported("ap_corr")
+            _correct(batch, flux_of(plugin, config).source, f"{plugin.name}_instFlux")
+
+
+def _correct(batch: Batch, flux: str, name: str) -> None:
+    columns = batch.measured
+    correction = np.full(len(batch), np.nan)
+    failed = np.zeros(len(batch), np.bool_)
+    ap_corr = batch.exposure.ap_corr
+    if ap_corr is not None:
         # LSST wants the error's field too before it corrects anything.
-        if _FLUX_NAME in exposure.ap_corr and f"{_FLUX_NAME}Err" in exposure.ap_corr:
-            correction = exposure.ap_corr[_FLUX_NAME].evaluate(x, y)
+        if name in ap_corr and f"{name}Err" in ap_corr:
+            correction = ap_corr[name].evaluate(batch.x, batch.y)
             good = np.isfinite(correction) & (correction > 0.0)
             failed = ~good
-            columns["psfFlux"] = np.where(good, columns["psfFlux"] * correction, columns["psfFlux"])
-            columns["psfFluxErr"] = np.where(good, columns["psfFluxErr"] * correction, columns["psfFluxErr"])
-            columns["psfFlux_flag"] |= failed
+            for corrected in (flux, f"{flux}Err"):
+                columns[corrected] = np.where(good, columns[corrected] * correction, columns[corrected])
+            columns[f"{flux}_flag"] = columns[f"{flux}_flag"] | failed
             correction = np.where(good, correction, np.nan)
         else:
-            failed = np.ones(n, np.bool_)
-    columns["psfFlux_apCorr"] = correction
-    columns["psfFlux_apCorrErr"] = np.where(np.isfinite(correction), 0.0, np.nan)
-    columns["psfFlux_flag_apCorr"] = failed
+            failed = np.ones(len(batch), np.bool_)
+    columns[f"{flux}_apCorr"] = correction
+    columns[f"{flux}_apCorrErr"] = np.where(np.isfinite(correction), 0.0, np.nan)
+    columns[f"{flux}_flag_apCorr"] = failed

@@ -7,7 +7,46 @@ from forcedsql.config import MeasurementConfig
 from forcedsql.geometry import nearest_pixel
 from forcedsql.measure.batch import Batch, Columns
 from forcedsql.measure.sinc import SincShift, sinc_aperture
-from forcedsql.schema import aperture_source_prefix
+from forcedsql.plugins import FLUX_ORDER, Plugin
+from forcedsql.schema import (
+    APERTURE_PLUGIN,
+    Column,
+    aperture_lsst_prefix,
+    aperture_source_prefix,
+    flag_column,
+    flux_columns,
+)
+
+
+def aperture_columns(config: MeasurementConfig) -> tuple[Column, ...]:
+    """Return the columns of every aperture."""
+    return tuple(
+        column
+        for radius in config.radii
+        for column in _columns_of_radius(radius, sinc=radius <= config.max_sinc_radius)
+    )
+
+
+def _columns_of_radius(radius: float, *, sinc: bool) -> list[Column]:
+    source, lsst, words = aperture_source_prefix(radius), aperture_lsst_prefix(radius), f"{radius:g} pixel"
+    columns = [
+        *flux_columns(source, lsst, f"flux inside a circle of {radius:g} pixels radius"),
+        flag_column(f"{source}_flag", f"{lsst}_flag", f"the {words} aperture could not be measured"),
+        flag_column(
+            f"{source}_flag_apertureTruncated",
+            f"{lsst}_flag_apertureTruncated",
+            f"the {words} aperture reaches over the edge of the image",
+        ),
+    ]
+    if sinc:
+        columns.append(
+            flag_column(
+                f"{source}_flag_sincCoeffsTruncated",
+                f"{lsst}_flag_sincCoeffsTruncated",
+                f"the weights of the {words} aperture reach over the edge of the image",
+            )
+        )
+    return columns
 
 
 def aperture_flux(batch: Batch, config: MeasurementConfig) -> Columns:
@@ -101,3 +140,12 @@ def _lsst_placement(x: FloatArray, y: FloatArray) -> Placement:
     centre_x = np.where(at_origin, 0, nearest_pixel(single_x))
     centre_y = np.where(at_origin, 0, nearest_pixel(single_y))
     return centre_x, centre_y, single_x - centre_x, single_y - centre_y
+
+
+PLUGIN = Plugin(
+    name=APERTURE_PLUGIN,
+    summary="fluxes inside circles of fixed radius",
+    order=FLUX_ORDER,
+    columns=aperture_columns,
+    measure=aperture_flux,
+)

@@ -1,7 +1,7 @@
 """A batch of positions on their way through the plugins."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -11,11 +11,12 @@ from forcedsql.exposure import Exposure
 from forcedsql.geometry import Box, nearest_pixel
 from forcedsql.measure.kernels import Kernel, Planes
 from forcedsql.psf.protocol import PsfImages
+from forcedsql.schema import INVALID_PSF as INVALID_PSF_COLUMN
 
 Columns = dict[str, AnyArray]
 """Values by `schema.Column.source` name, one array per column."""
 
-INVALID_PSF = "invalidPsfFlag"
+INVALID_PSF = INVALID_PSF_COLUMN.source
 """Column that any plugin raises which met a position without a PSF model."""
 
 
@@ -37,6 +38,9 @@ class Batch:
         PSF at each position; None where the exposure has no PSF.
     psf_shapes : ndarray, (n, 3) float64, pixel^2, or None
         Its adaptive moments xx, yy, xy; NaN where the PSF is invalid.
+    measured : dict
+        What the plugins before have measured, (n,) each, by `schema.Column.source` name;
+        fluxes are in the exposure's own unit.
     """
 
     exposure: Exposure
@@ -46,6 +50,7 @@ class Batch:
     y: FloatArray
     psf_images: PsfImages | None
     psf_shapes: FloatArray | None
+    measured: Columns = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.x)

@@ -1,6 +1,6 @@
 """The driver: positions to pixels, batches through the plugins, corrections at the end."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from threading import Lock
 from weakref import WeakKeyDictionary
 
@@ -12,28 +12,11 @@ from forcedsql.errors import OffImageError
 from forcedsql.exposure import Exposure
 from forcedsql.geometry import Box, nearest_pixel
 from forcedsql.measure.ap_corr import apply_ap_corr
-from forcedsql.measure.aperture_flux import aperture_flux
 from forcedsql.measure.batch import INVALID_PSF, Batch, Columns
 from forcedsql.measure.kernels import Planes, default_kernel
 from forcedsql.measure.kernels.protocol import contiguous
-from forcedsql.measure.pixel_flags import pixel_flags
-from forcedsql.measure.psf_flux import psf_flux
-from forcedsql.schema import (
-    APERTURE_PLUGIN,
-    FLUX,
-    PIXEL_FLAGS_PLUGIN,
-    PSF_FLUX_PLUGIN,
-    Column,
-    measured_columns,
-)
-
-Plugin = Callable[[Batch, MeasurementConfig], Columns]
-
-PLUGINS: Mapping[str, Plugin] = {
-    APERTURE_PLUGIN: aperture_flux,
-    PIXEL_FLAGS_PLUGIN: pixel_flags,
-    PSF_FLUX_PLUGIN: psf_flux,
-}
+from forcedsql.plugins import CATALOG_ORDER, Plugin, plugins_in_order
+from forcedsql.schema import Column, measured_columns
 
 _TILE = 128
 _BATCH_ROWS = 1024
@@ -83,10 +66,9 @@ def measure_positions(
     rows = rows[_tile_order(x[rows] - exposure.xy0[0], y[rows] - exposure.xy0[1])]
     with np.errstate(all="ignore"):
         for part, batch in _batches(exposure, x, y, rows, config):
-            for name, values in _run_plugins(batch, config).items():
+            _run_plugins(batch, config)
+            for name, values in batch.measured.items():
                 columns[name][part] = values
-        if config.do_ap_corr and PSF_FLUX_PLUGIN in config.plugins:
-            apply_ap_corr(exposure, x, y, columns)
         _calibrate(exposure, schema, columns, config)
     return columns
 
@@ -177,7 +159,7 @@ def _tile_order(x: FloatArray, y: FloatArray) -> IntArray:
 def _batches(
     exposure: Exposure, x: FloatArray, y: FloatArray, rows: IntArray, config: MeasurementConfig
 ) -> Iterator[tuple[IntArray, Batch]]:
-    needs_psf = {PSF_FLUX_PLUGIN, PIXEL_FLAGS_PLUGIN} & set(config.plugins)
+    needs_psf = any(plugin.needs_psf for plugin in plugins_in_order(config.all_plugins))
     if needs_psf:
         exposure.require_supported("psf")
     planes, kernel = planes_of(exposure), default_kernel()
@@ -188,15 +170,24 @@ def _batches(
         yield part, Batch(exposure, planes, kernel, x[part], y[part], images, shapes)
 
 
-def _run_plugins(batch: Batch, config: MeasurementConfig) -> Columns:
-    columns: Columns = {}
-    invalid = np.zeros(len(batch), np.bool_)
-    for name in config.plugins:
-        if name in PLUGINS:
-            columns |= PLUGINS[name](batch, config)
-            invalid |= columns.pop(INVALID_PSF, False)
-    columns[INVALID_PSF] = invalid
-    return columns
+def _run_plugins(batch: Batch, config: MeasurementConfig) -> None:
+    """Fill in ``batch.measured``, each plugin seeing what those before it have measured."""
+    plugins = plugins_in_order(config.all_plugins)
+    batch.measured[INVALID_PSF] = np.zeros(len(batch), np.bool_)
+    for plugin in plugins:
+        if plugin.order < CATALOG_ORDER:
+            _run(plugin, batch, config)
+    if config.do_ap_corr:
+        apply_ap_corr(batch, config)
+    for plugin in plugins:
+        if plugin.order >= CATALOG_ORDER:
+            _run(plugin, batch, config)
+
+
+def _run(plugin: Plugin, batch: Batch, config: MeasurementConfig) -> None:
+    columns = plugin.measure(batch, config)
+    batch.measured[INVALID_PSF] |= columns.pop(INVALID_PSF, False)
+    batch.measured.update(columns)
 
 
 def _factor_applies(exposure: Exposure, config: MeasurementConfig) -> bool:
@@ -213,5 +204,5 @@ def _calibrate(
         return
     factor: AnyArray = exposure.photo_calib.factor(columns["x"], columns["y"])
     for column in schema:
-        if column.unit == FLUX:
+        if column.is_flux:
             columns[column.source] = columns[column.source] * factor

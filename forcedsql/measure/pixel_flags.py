@@ -5,7 +5,36 @@ import numpy as np
 from forcedsql.arrays import AnyArray
 from forcedsql.config import MeasurementConfig
 from forcedsql.measure.batch import Batch, Columns, plane_bits
-from forcedsql.schema import PIXEL_FLAGS
+from forcedsql.plugins import FLUX_ORDER, Plugin
+from forcedsql.schema import PIXEL_FLAGS, Column, flag_column
+
+NAME = "base_PixelFlags"
+
+
+def pixel_flag_columns(config: MeasurementConfig) -> tuple[Column, ...]:
+    """Return the columns of the pixel flags, those of further mask planes last."""
+
+    def column(suffix: str, meaning: str) -> Column:
+        return flag_column(f"pixelFlags_{suffix}", f"{NAME}_flag_{suffix}", meaning)
+
+    centre = [(plane.lower(), plane) for plane in config.masks_center]
+    footprint = [(plane.lower(), plane) for plane in config.masks_footprint]
+    return (
+        flag_column("pixelFlags_flag", f"{NAME}_flag", "the pixel flags could not be found"),
+        column("offimage", "the position is off the image"),
+        *(column(f.name, f"a pixel of the footprint is {f.meaning}") for f in PIXEL_FLAGS),
+        *(column(f"{f.name}Center", f"one of the central 3x3 pixels is {f.meaning}") for f in PIXEL_FLAGS),
+        *(
+            column(f"{f.name}CenterAll", f"all of the central 3x3 pixels are {f.meaning}")
+            for f in PIXEL_FLAGS
+        ),
+        *(column(f"{name}Center", f"one of the central 3x3 pixels has {plane}") for name, plane in centre),
+        *(
+            column(f"{name}CenterAll", f"all of the central 3x3 pixels have {plane}")
+            for name, plane in centre
+        ),
+        *(column(name, f"a pixel of the footprint has {plane}") for name, plane in footprint),
+    )
 
 
 def pixel_flags(batch: Batch, config: MeasurementConfig) -> Columns:
@@ -54,3 +83,13 @@ def _flags_of_plane(
         f"pixelFlags_{name}Center": (any_centre & bit) != 0,
         f"pixelFlags_{name}CenterAll": (all_centre & bit) != 0,
     }
+
+
+PLUGIN = Plugin(
+    name=NAME,
+    summary="mask planes under the PSF's ellipse and in the central 3x3 pixels",
+    order=FLUX_ORDER,
+    columns=pixel_flag_columns,
+    measure=pixel_flags,
+    needs_psf=True,
+)

@@ -1,10 +1,52 @@
 """base_PsfFlux: the amplitude of the PSF model at a fixed position."""
 
 import numpy as np
+import pyarrow as pa
 
 from forcedsql.config import MeasurementConfig
 from forcedsql.measure.batch import INVALID_PSF, Batch, Columns, groups_of_one_size, invalid_psf, plane_bits
 from forcedsql.measure.kernels import PsfSums
+from forcedsql.plugins import FLUX_ORDER, Plugin
+from forcedsql.schema import Column, flag_column, flux_columns, value_column
+
+NAME = "base_PsfFlux"
+
+
+def psf_flux_columns(_: MeasurementConfig) -> tuple[Column, ...]:
+    """Return the columns of the PSF flux."""
+    return (
+        *flux_columns(
+            "psfFlux", NAME, "flux of the PSF fitted at the position", ucd="phot.flux;instr.det.psf"
+        ),
+        value_column(
+            "psfFlux_area",
+            f"{NAME}_area",
+            "effective area of the PSF",
+            type_=pa.float32(),
+            unit="pix",
+            ucd="phys.area;instr.det.psf",
+        ),
+        value_column(
+            "psfFlux_chi2",
+            f"{NAME}_chi2",
+            "chi-square of the PSF fit, before aperture correction",
+            type_=pa.float32(),
+            ucd="stat.fit.chi2",
+        ),
+        value_column(
+            "psfFlux_npixels",
+            f"{NAME}_npixels",
+            "pixels in the PSF fit",
+            type_=pa.int32(),
+            unit="pix",
+            ucd="meta.number;instr.pixel",
+        ),
+        flag_column("psfFlux_flag", f"{NAME}_flag", "the PSF flux could not be measured well"),
+        flag_column(
+            "psfFlux_flag_noGoodPixels", f"{NAME}_flag_noGoodPixels", "no pixel was left for the PSF fit"
+        ),
+        flag_column("psfFlux_flag_edge", f"{NAME}_flag_edge", "the PSF reaches over the edge of the image"),
+    )
 
 
 def psf_flux(batch: Batch, config: MeasurementConfig) -> Columns:
@@ -63,3 +105,14 @@ def _fit(sums: PsfSums) -> Columns:
         "psfFlux_flag": failed,
         "psfFlux_flag_noGoodPixels": empty,
     }
+
+
+PLUGIN = Plugin(
+    name=NAME,
+    summary="amplitude of the PSF model, fitted by unweighted least squares",
+    order=FLUX_ORDER,
+    columns=psf_flux_columns,
+    measure=psf_flux,
+    needs_psf=True,
+    ap_corr=True,
+)
