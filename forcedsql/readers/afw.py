@@ -122,9 +122,13 @@ def _open_archive(file: FitsFile, metadata: Cards) -> Archive | None:
 
 def _wcs(parts: _Components, image_cards: Cards, xy0: tuple[int, int]) -> SkyWcs | None:
     wcs: SkyWcs | None = parts.get("wcs", "SKYWCS", "sky projection")
-    if wcs is not None or "wcs" in parts.unsupported or not has_sky_cards(image_cards):
+    if wcs is not None or "wcs" in parts.unsupported:
         return wcs
-    return FitsWcs(image_cards, xy0)
+    if has_sky_cards(image_cards):
+        return FitsWcs(image_cards, xy0)
+    # Files before 2018 have a projection of this name, which the header repeats exactly.
+    old: SkyWcs | None = parts.get("wcs", "WCS", "sky projection")
+    return old
 
 
 def _photo_calib(parts: _Components, metadata: Cards, version: int) -> PhotoCalib | None:
