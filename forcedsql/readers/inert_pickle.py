@@ -76,7 +76,7 @@ class _Interpreter:
                     refused = _REFUSED.get(opcode, f"the unknown opcode {opcode:#x}")
                     raise UnsupportedError(f"the pickle asks for {refused}, at byte {self.at - 1}")
                 _HANDLERS[opcode](self)
-        except (LookupError, ValueError, TypeError) as fault:
+        except (ArithmeticError, LookupError, TypeError, ValueError) as fault:
             raise ReadError(f"the pickle is damaged at byte {self.at}: {type(fault).__name__}") from fault
         raise FileLimitError(
             f"opcodes of the pickle: more than {limits.MAX_PICKLE_OPCODES}, the most that forcedsql obeys"

@@ -204,6 +204,9 @@ HOSTILE: dict[str, Hostile] = {
     "elements beyond 64 bits": Hostile(
         lambda c: _array(b"\x8a\x08" + b"\xff" * 7 + b"\x7f2\x86"), "shape .* but has 8 bytes"
     ),
+    "no elements, but rows without end": Hostile(
+        lambda c: _array(b"K\x00\x8a\x09" + b"\xff" * 8 + b"\x7f\x86", raw=b"C\x00"), "damaged"
+    ),
     "a negative shape": Hostile(lambda c: _array(b"J" + struct.pack("<i", -1) + b"\x85"), "shape"),
     "many dimensions": Hostile(lambda c: _array(b"(" + b"K\x01" * 40 + b"t"), "shape"),
     "a shape that is no tuple": Hostile(lambda c: _array(b"]"), "shape"),
