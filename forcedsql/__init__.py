@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from forcedsql.errors import ForcedSQLError as ForcedSQLError
     from forcedsql.exposure import Exposure as Exposure
     from forcedsql.measure import measure as measure
+    from forcedsql.measure import residual_image as residual_image
     from forcedsql.plots import plot_flux_ratio as plot_flux_ratio
     from forcedsql.readers import open_exposure as open_exposure
     from forcedsql.tables import from_astropy as from_astropy
@@ -51,6 +52,7 @@ _MODULE_OF = {
     "open_exposure": "readers",
     "plot_flux_ratio": "plots",
     "read_table": "tables",
+    "residual_image": "measure",
     "to_astropy": "tables",
     "write_exposure": "writer",
     "write_table": "tables",

@@ -74,6 +74,10 @@ class MeasurementConfig:
         "auto", "turn fluxes into nJy where the exposure carries a calibration, or never"
     )
     plugins: tuple[str, ...] = _option(DEFAULT_PLUGINS, "measurement plugins to run")
+    deblend: Literal["none", "joint"] = _option(
+        "none", "joint: fit the PSF fluxes of all positions that overlap together as well"
+    )
+    deblend_background: bool = _option(False, "fit a constant background in each group of a joint fit")
     undeblended: tuple[str, ...] = _option(
         (), "plugins to run once more on the pixels as they were before noise replacement"
     )

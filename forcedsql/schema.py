@@ -128,6 +128,9 @@ def aperture_source_prefix(radius: float) -> str:
     return f"ap{int(whole):02d}Flux" if tenth == "0" else f"ap{int(whole):02d}_{tenth}Flux"
 
 
+JOINT_FLUX, JOINT_NAME = "psfFlux_joint", "forcedsql_JointPsfFlux"
+"""Names of the joint fit's flux in the two styles; the LSST driver has nothing like it."""
+
 INVALID_PSF = flag_column("invalidPsfFlag", "base_InvalidPsf_flag", "no PSF model at this position")
 """The flag that any plugin raises which met a position without a PSF model."""
 
@@ -156,10 +159,12 @@ def measured_columns(config: MeasurementConfig) -> tuple[Column, ...]:
     if config.do_ap_corr:
         for plugin in plugins:
             if plugin.ap_corr:
-                columns += ap_corr_columns(flux_of(plugin, config), plugin)
+                columns += ap_corr_columns(flux_of(plugin, config), plugin.name)
     for plugin in plugins:
         if plugin.order >= CATALOG_ORDER:
             columns += plugin.columns(config)
+    if config.deblend == "joint":
+        columns += joint_columns(config)
     _check_unique(columns)
     _check_slots(config, plugins, columns)
     return tuple(columns)
@@ -173,27 +178,72 @@ def flux_of(plugin: Plugin, config: MeasurementConfig) -> Column:
     raise ConfigError(f"plugins: {plugin.name} says ap_corr but has no column {plugin.name}_flux")
 
 
-def ap_corr_columns(flux: Column, plugin: Plugin) -> tuple[Column, ...]:
+def ap_corr_columns(flux: Column, plugin: str) -> tuple[Column, ...]:
     """Return what an aperture correction of a flux adds: the factor, its error and a flag."""
     return (
         value_column(
             f"{flux.source}_apCorr",
-            f"{plugin.name}_apCorr",
+            f"{plugin}_apCorr",
             f"aperture correction applied to the {flux.meaning}",
             ucd="arith.factor",
         ),
         value_column(
             f"{flux.source}_apCorrErr",
-            f"{plugin.name}_apCorrErr",
+            f"{plugin}_apCorrErr",
             "error of the aperture correction: always 0, as LSST takes it",
             ucd="stat.error;arith.factor",
         ),
         flag_column(
             f"{flux.source}_flag_apCorr",
-            f"{plugin.name}_flag_apCorr",
+            f"{plugin}_flag_apCorr",
             f"the {flux.meaning} could not be aperture-corrected",
         ),
     )
+
+
+def joint_columns(config: MeasurementConfig) -> tuple[Column, ...]:
+    """Return the columns of the joint fit, which no plugin makes as it needs all positions at once."""
+
+    def flag(suffix: str, meaning: str) -> Column:
+        return flag_column(f"{JOINT_FLUX}_{suffix}", f"{JOINT_NAME}_{suffix}", meaning)
+
+    def number(suffix: str, meaning: str, type_: pa.DataType, *, ucd: str, unit: str = "") -> Column:
+        return value_column(
+            f"{JOINT_FLUX}_{suffix}", f"{JOINT_NAME}_{suffix}", meaning, ucd=ucd, unit=unit, type_=type_
+        )
+
+    flux, error = flux_columns(
+        JOINT_FLUX,
+        JOINT_NAME,
+        "PSF flux fitted together with all overlapping sources",
+        ucd="phot.flux;instr.det.psf",
+    )
+    columns = [
+        flux,
+        error,
+        number("npixels", "pixels of the PSF stamp", pa.int32(), ucd="meta.number;instr.pixel", unit="pix"),
+        number("blendId", "row, from 0, of the first position of the group", pa.int64(), ucd="meta.id"),
+        number("blendSize", "sources in the group, neighbours included", pa.int32(), ucd="meta.number"),
+    ]
+    if config.deblend_background:
+        columns += [
+            number("background", "background in the group", pa.float64(), ucd="phot.flux.sb", unit=FLUX),
+            number(
+                "backgroundErr",
+                "1-sigma error of the background in the group",
+                pa.float64(),
+                ucd="stat.error;phot.flux.sb",
+                unit=FLUX,
+            ),
+        ]
+    columns += [
+        flag("flag", "the joint flux could not be measured well"),
+        flag("flag_noGoodPixels", "no pixel was left for the PSF stamp"),
+        flag("flag_edge", "the PSF stamp reaches over the edge of the image"),
+        flag("flag_badPixels", "pixels of the PSF stamp have no finite value or variance and were left out"),
+        flag("flag_degenerate", "the data determine only the sum of this flux and others, as of twin rows"),
+    ]
+    return (*columns, *(ap_corr_columns(flux, JOINT_NAME) if config.do_ap_corr else ()))
 
 
 def undeblended_columns(columns: Iterable[Column]) -> tuple[Column, ...]:

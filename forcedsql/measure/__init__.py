@@ -5,15 +5,16 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from forcedsql.arrays import AnyArray
+from forcedsql.arrays import AnyArray, Float32Array
 from forcedsql.config import MeasurementConfig
 from forcedsql.errors import TableError
 from forcedsql.exposure import Exposure
-from forcedsql.measure.driver import flux_unit, measure_positions
+from forcedsql.measure.driver import flux_unit, measure_positions, pixel_positions
+from forcedsql.measure.joint_flux import joint_residual
 from forcedsql.measure.positions import Positions, find_positions
 from forcedsql.schema import ColumnStyle, lsst_names, lsst_schema, source_columns, source_schema
 
-__all__ = ["flux_unit", "measure", "measure_positions"]
+__all__ = ["flux_unit", "measure", "measure_positions", "residual_image"]
 
 
 def measure(
@@ -26,6 +27,7 @@ def measure(
     ra_column: str | None = None,
     dec_column: str | None = None,
     unit: str | None = None,
+    neighbours: Any = None,
 ) -> pa.Table:
     """Measure forced photometry at the positions of a table.
 
@@ -39,6 +41,8 @@ def measure(
         Names and order of the LSST driver's 100 columns, or of the DP1 ``Source`` table.
     id_column, ra_column, dec_column, unit
         See `find_positions`.
+    neighbours : table of any of those kinds, optional
+        Further sources that a joint fit (``deblend="joint"``) takes into account.
 
     Returns
     -------
@@ -57,9 +61,49 @@ def measure(
     found = find_positions(
         positions, id_column=id_column, ra_column=ra_column, dec_column=dec_column, unit=unit
     )
-    values = measure_positions(exposure, found.ra, found.dec, config)
+    others = None if neighbours is None else find_positions(neighbours)
+    values = measure_positions(
+        exposure,
+        found.ra,
+        found.dec,
+        config,
+        neighbours=None if others is None else (others.ra, others.dec),
+    )
     table = _lsst_table if columns == "lsst" else _source_table
     return table(found, values, config, flux_unit(exposure, config))
+
+
+def residual_image(
+    exposure: Exposure,
+    positions: Any,
+    *,
+    config: MeasurementConfig | None = None,
+    neighbours: Any = None,
+) -> Float32Array:
+    """Return an image without the stars at the positions of a table, fitted together.
+
+    Parameters
+    ----------
+    exposure : Exposure
+        It is left as it is.
+    positions, neighbours : tables as `measure` takes them
+        All are subtracted.
+    config : MeasurementConfig, optional
+        Of it count `bad_mask_planes` and `deblend_background`.
+
+    Returns
+    -------
+    ndarray, (ny, nx) float32, unit of the image
+        Pixels that the fit left out keep their values.
+
+    Raises
+    ------
+    ForcedSQLError
+        See `measure_positions` and `find_positions`.
+    """
+    found = [find_positions(table) for table in (positions, neighbours) if table is not None]
+    placed = [pixel_positions(exposure, each.ra, each.dec)[:2] for each in found]
+    return joint_residual(exposure, placed[0], config or MeasurementConfig(), *placed[1:])
 
 
 def _lsst_table(

@@ -30,10 +30,21 @@ def apply_ap_corr(batch: Batch, config: MeasurementConfig) -> None:
     for plugin in plugins_in_order(config.plugins):
         if plugin.ap_corr:
             batch.exposure.require_supported("ap_corr")
-            _correct(batch, flux_of(plugin, config).source, f"{plugin.name}_instFlux")
+            correct_flux(batch, flux_of(plugin, config).source, f"{plugin.name}_instFlux")
 
 
-def _correct(batch: Batch, flux: str, name: str) -> None:
+def correct_flux(batch: Batch, flux: str, name: str) -> None:
+    """Correct one flux, and its error, by the field `name` of the exposure's map.
+
+    Parameters
+    ----------
+    batch : Batch
+        Its `measured` columns are changed in place, and those of `schema.ap_corr_columns` added.
+    flux : str
+        `Column.source` name of the flux.
+    name : str
+        Name of the correction in the exposure: ``base_PsfFlux_instFlux``.
+    """
     columns = batch.measured
     correction = np.full(len(batch), np.nan)
     failed = np.zeros(len(batch), np.bool_)

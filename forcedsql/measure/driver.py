@@ -8,11 +8,12 @@ import numpy as np
 
 from forcedsql.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from forcedsql.config import MeasurementConfig
-from forcedsql.errors import OffImageError
+from forcedsql.errors import ConfigError, OffImageError
 from forcedsql.exposure import Exposure
 from forcedsql.geometry import Box, nearest_pixel
 from forcedsql.measure.ap_corr import apply_ap_corr
 from forcedsql.measure.batch import INVALID_PSF, Batch, Columns
+from forcedsql.measure.joint_flux import joint_flux
 from forcedsql.measure.kernels import Planes, default_kernel
 from forcedsql.measure.kernels.protocol import contiguous
 from forcedsql.plugins import CATALOG_ORDER, Plugin, plugins_in_order
@@ -26,7 +27,12 @@ _planes_lock = Lock()
 
 
 def measure_positions(
-    exposure: Exposure, ra: FloatArray, dec: FloatArray, config: MeasurementConfig
+    exposure: Exposure,
+    ra: FloatArray,
+    dec: FloatArray,
+    config: MeasurementConfig,
+    *,
+    neighbours: tuple[FloatArray, FloatArray] | None = None,
 ) -> Columns:
     """Measure everything that a configuration asks for at sky positions.
 
@@ -36,6 +42,8 @@ def measure_positions(
     ra, dec : ndarray, (n,) float64, degree
         ICRS; NaN for a missing coordinate.
     config : MeasurementConfig
+    neighbours : (ndarray (m,) float64, ndarray (m,) float64), degree, optional
+        ICRS right ascension and declination of further sources that a joint fit takes into account.
 
     Returns
     -------
@@ -52,9 +60,12 @@ def measure_positions(
     OffImageError
         If a position is off the image and the configuration says "raise".
     ConfigError
-        If a mask plane of the configuration is not in the exposure.
+        If a mask plane of the configuration is not in the exposure, or there are neighbours and
+        no joint fit.
     """
-    x, y, on_sky = _pixel_positions(exposure, ra, dec)
+    if neighbours is not None and config.deblend != "joint":
+        raise ConfigError("neighbours are for a joint fit: set deblend=joint, or leave them out")
+    x, y, on_sky = pixel_positions(exposure, ra, dec)
     on_image = _contains(exposure.bbox, x, y)
     if config.off_image == "raise" and not on_image.all():
         raise OffImageError(_off_image_text(exposure.bbox, x, y, on_image))
@@ -69,6 +80,11 @@ def measure_positions(
             _run_plugins(batch, config)
             for name, values in batch.measured.items():
                 columns[name][part] = values
+        if config.deblend == "joint":
+            others = None if neighbours is None else pixel_positions(exposure, *neighbours)[:2]
+            joint = joint_flux(exposure, planes_of(exposure), (x, y), config, others)
+            columns[INVALID_PSF] |= joint.pop(INVALID_PSF)
+            columns |= joint
         _calibrate(exposure, schema, columns, config)
     return columns
 
@@ -94,10 +110,29 @@ def planes_of(exposure: Exposure) -> Planes:
     return planes
 
 
-def _pixel_positions(
+def pixel_positions(
     exposure: Exposure, ra: FloatArray, dec: FloatArray
 ) -> tuple[FloatArray, FloatArray, BoolArray]:
-    """Return parent pixels (NaN where there is none), and which positions are on the sky at all."""
+    """Place sky positions on an exposure.
+
+    Parameters
+    ----------
+    exposure : Exposure
+    ra, dec : ndarray, (n,) float64, degree
+        ICRS; NaN for a missing coordinate.
+
+    Returns
+    -------
+    x, y : ndarray, (n,) float64, pixel
+        Parent coordinates; NaN where there is none.
+    on_sky : ndarray, (n,) bool
+        Which positions are on the sky at all.
+
+    Raises
+    ------
+    MissingComponentError
+        If the exposure has no sky projection.
+    """
     on_sky = np.isfinite(ra) & np.isfinite(dec) & (np.abs(dec) <= 90.0)
     x, y = np.full(len(ra), np.nan), np.full(len(ra), np.nan)
     if on_sky.any():
