@@ -8,7 +8,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "forcedsql"
 
 LAYERS = (
-    {"errors", "arrays", "geometry", "polygon", "resources"},
+    {"errors", "arrays", "geometry", "polygon", "resources", "native"},
     {"ast_text", "ast_mapping", "ast_library"},
     {
         "config",

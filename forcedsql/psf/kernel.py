@@ -6,6 +6,8 @@ from functools import cached_property
 import numpy as np
 
 from forcedsql.arrays import BoolArray, FloatArray
+from forcedsql.native import images as native_images
+from forcedsql.native import native_library
 from forcedsql.psf.image_psf import ImagePsf, usable_positions
 from forcedsql.psf.kernels import Kernel, fixed_image
 from forcedsql.psf.moments import adaptive_moments
@@ -112,6 +114,10 @@ class KernelPsf(ImagePsf):
             out[...] = 0.0
             return valid
         weights = np.where(valid[:, None], weights, 0.0)
+        library = native_library()
+        if library is not None:
+            native_images.combine_images(library, weights, basis, out)
+            return valid
         pixels = basis[0].size
         # One product per position keeps a position's bits free of how many share the call.
         np.matmul(weights[:, None, :], basis.reshape(len(basis), pixels), out=out.reshape(len(x), 1, pixels))

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from forcedsql.arrays import AnyArray, BoolArray, Float32Array, FloatArray, IntArray
+from forcedsql.native import images as native_images
+from forcedsql.native import native_library
 from forcedsql.psf.grouping import groups
 
 _START = 1.5
@@ -53,6 +55,11 @@ def adaptive_moments(
         1/12, 1/12, 0 where those are not positive, NaN where the image has no positive sum.
     """
     count, plane_height, plane_width = images.shape
+    library = native_library()
+    if library is not None:
+        return native_images.adaptive_moments(
+            library, images, centre_x, centre_y, width=width, height=height
+        )
     result = np.full((count, 3), np.nan)
     if width is None or height is None:
         width, height = np.full(count, plane_width), np.full(count, plane_height)

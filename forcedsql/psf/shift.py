@@ -5,6 +5,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from forcedsql.arrays import FloatArray, IntArray
 from forcedsql.geometry import nearest_pixel
+from forcedsql.native import images as native_images
+from forcedsql.native import native_library
 from forcedsql.psf.grouping import groups
 
 ORDER = 5
@@ -95,6 +97,11 @@ def shift_images(
     count, (plane_height, plane_width) = len(dx), images.shape[1:]
     if out is None:
         out = np.empty((count, plane_height, plane_width))
+    library = native_library()
+    if library is not None:
+        taps_x, taps_y = _eleven_taps(dx), _eleven_taps(dy)
+        native_images.shift_images(library, images, taps_x, taps_y, width=width, height=height, out=out)
+        return out
     if width is None or height is None:
         _shift_boxes(images, dx, dy, out)
         return out

@@ -1,0 +1,11 @@
+"""The compiled kernel: the C of ``src/``, how it is loaded, and how many threads it may use.
+
+It is an optional fast path.  Whatever is done here is done, and explained, in NumPy by the
+modules that call it: `forcedsql.measure.kernels.numpy_kernel`, `forcedsql.psf.shift`,
+`forcedsql.psf.moments`, `forcedsql.psf.kernel`.
+"""
+
+from forcedsql.native.library import Library, native_library
+from forcedsql.native.threads import limit_threads, thread_limit
+
+__all__ = ["Library", "limit_threads", "native_library", "thread_limit"]

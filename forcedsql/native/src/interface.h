@@ -1,0 +1,89 @@
+/* What Python may call.  The C compiler reads this file, and cffi reads it too (without the
+   lines that begin with a hash), so a signature is written once.
+
+   Arrays are C-contiguous; lengths are the caller's to check.  Positions are independent of
+   each other: a result does not depend on its neighbours in a call nor on `threads`, the
+   largest number of threads that all calls of the process may use together.  Functions
+   return 0, or -1 where there was no memory. */
+#ifndef FORCEDSQL_INTERFACE_H
+#define FORCEDSQL_INTERFACE_H
+#include <stdint.h>
+
+/* The pixels of one exposure, (rows, columns) each. */
+typedef struct {
+    const float *image;
+    const float *variance;
+    const int32_t *mask;
+    int64_t rows;
+    int64_t columns;
+} forcedsql_planes;
+
+/* A sinc aperture: coefficients = sum over s of eigenvalue[s] vector[s] vector[s]^T.
+   Term t of vector s, element i, is vectors[s * vector_stride + t * term_stride + i]; the
+   vector moved by a fraction is the sum of its terms times the weights of the fraction.
+   Every vector_stride is long enough to read FORCEDSQL_PADDING elements past the last.
+   `moved` of the `width` rows and columns move; the others are `coefficients`. */
+typedef struct {
+    int64_t width;
+    int64_t moved;
+    int64_t rank;
+    int64_t vector_stride;
+    int64_t term_stride;
+    const double *coefficients;
+    const double *eigenvalues;
+    const double *vectors;
+} forcedsql_sinc_aperture;
+
+/* Number of this interface; Python refuses a library of another one. */
+int forcedsql_interface(void);
+
+/* Name of the instruction set that this machine runs: "avx512", "avx2", "baseline". */
+const char *forcedsql_instruction_set(void);
+
+/* Run another instruction set that this machine has; -1 where it has not. */
+int forcedsql_use_instruction_set(const char *name);
+
+/* Sums over PSF boxes: model (n, height, width); sums (5, n): m, m^2, m I, m^2 V, chi2. */
+int forcedsql_psf_sums(const forcedsql_planes *planes, int64_t n, int64_t height, int64_t width,
+                       const double *model, const int64_t *x0, const int64_t *y0, int32_t bad_bits,
+                       double *sums, int64_t *npixels, int threads);
+
+/* Weights (n, terms); first moved column and row of the coefficients (n,); flux and variance
+   (n, apertures). */
+int forcedsql_sinc_sums(const forcedsql_planes *planes, int64_t n, const int64_t *column,
+                        const int64_t *row, int64_t terms, const double *weights_x,
+                        const double *weights_y, const int64_t *first_x, const int64_t *first_y,
+                        int64_t apertures, const forcedsql_sinc_aperture *aperture, double *flux,
+                        double *variance, int threads);
+
+/* Radii (circles,) rising; flux and variance (n, circles). */
+int forcedsql_circle_sums(const forcedsql_planes *planes, int64_t n, const double *x, const double *y,
+                          int64_t circles, const double *radii, double *flux, double *variance,
+                          int threads);
+
+/* Quadrupole (n, 3): xx, yy, xy. */
+int forcedsql_ellipse_bits(const forcedsql_planes *planes, int64_t n, const double *x, const double *y,
+                           const double *quadrupole, int32_t *bits, int threads);
+
+int forcedsql_centre_bits(const forcedsql_planes *planes, int64_t n, const int64_t *column,
+                          const int64_t *row, int32_t *any_bits, int32_t *all_bits, int threads);
+
+/* images[i] = sum over k of weights[i, k] basis[k]; weights (n, terms), basis (terms, pixels). */
+int forcedsql_combine_images(int64_t n, int64_t terms, int64_t pixels, const double *weights,
+                             const double *basis, double *images, int threads);
+
+/* Taps (n, 11) for offsets -5 to 5; image i is at images + i * image_stride, output i at
+   moved + i * moved_stride, rows row strides apart; height and width (n,). */
+int forcedsql_shift_images(int64_t n, const double *images, int64_t image_stride, int64_t image_row_stride,
+                           const int64_t *height, const int64_t *width, const double *taps_x,
+                           const double *taps_y, double *moved, int64_t moved_stride,
+                           int64_t moved_row_stride, int64_t plane_height, int64_t plane_width,
+                           int threads);
+
+/* Images as above; centre, height, width (n,); moments (n, 3): xx, yy, xy. */
+int forcedsql_adaptive_moments(int64_t n, const double *images, int64_t image_stride,
+                               int64_t image_row_stride, const int64_t *height, const int64_t *width,
+                               const int64_t *centre_x, const int64_t *centre_y, double *moments,
+                               int threads);
+
+#endif

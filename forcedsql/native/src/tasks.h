@@ -1,0 +1,82 @@
+/* What one call asks for, as its threads share it, and who does it on this machine. */
+#ifndef FORCEDSQL_TASKS_H
+#define FORCEDSQL_TASKS_H
+#include "interface.h"
+
+struct psf_sums_task {
+    const forcedsql_planes *planes;
+    int64_t n, height, width;
+    const double *model;
+    const int64_t *x0, *y0;
+    int32_t bad_bits;
+    double *sums;
+    int64_t *npixels;
+};
+
+struct sinc_sums_task {
+    const forcedsql_planes *planes;
+    const int64_t *column, *row;
+    int64_t terms;
+    const double *weights_x, *weights_y;
+    const int64_t *first_x, *first_y;
+    int64_t apertures;
+    const forcedsql_sinc_aperture *aperture;
+    double *flux, *variance;
+};
+
+struct circle_sums_task {
+    const forcedsql_planes *planes;
+    const double *x, *y;
+    int64_t circles;
+    const double *radii;
+    double *flux, *variance;
+};
+
+struct ellipse_bits_task {
+    const forcedsql_planes *planes;
+    const double *x, *y, *quadrupole;
+    int32_t *bits;
+};
+
+struct centre_bits_task {
+    const forcedsql_planes *planes;
+    const int64_t *column, *row;
+    int32_t *any_bits, *all_bits;
+};
+
+struct combine_images_task {
+    int64_t terms, pixels;
+    const double *weights, *basis;
+    double *images;
+};
+
+/* Images of several sizes in one block. */
+struct image_block {
+    const double *images;
+    int64_t stride, row_stride;
+    const int64_t *height, *width;
+};
+
+struct shift_images_task {
+    struct image_block block;
+    const double *taps_x, *taps_y;
+    double *moved;
+    int64_t moved_stride, moved_row_stride, plane_height, plane_width;
+};
+
+struct adaptive_moments_task {
+    struct image_block block;
+    const int64_t *centre_x, *centre_y;
+    double *moments;
+};
+
+/* Do items `begin` to `end` of a task; return 0, or -1 without memory. */
+typedef int forcedsql_work(const void *task, int64_t begin, int64_t end);
+
+struct forcedsql_workers {
+    const char *name;
+    forcedsql_work *psf_sums, *sinc_sums, *circle_sums, *ellipse_bits, *centre_bits;
+    forcedsql_work *combine_images, *shift_images, *adaptive_moments;
+};
+
+#endif

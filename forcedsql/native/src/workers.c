@@ -1,0 +1,24 @@
+/* The workers of one instruction set, in a table. */
+#include "tasks.h"
+#include "vectors.h"
+
+#define NAME_OF_(isa) #isa
+#define NAME_OF(isa) NAME_OF_(isa)
+
+forcedsql_work FOR_ISA(psf_sums), FOR_ISA(sinc_sums), FOR_ISA(circle_sums), FOR_ISA(ellipse_bits);
+forcedsql_work FOR_ISA(centre_bits), FOR_ISA(combine_images), FOR_ISA(shift_images);
+forcedsql_work FOR_ISA(adaptive_moments);
+
+extern const struct forcedsql_workers FOR_ISA(workers);
+
+const struct forcedsql_workers FOR_ISA(workers) = {
+    .name = NAME_OF(ISA),
+    .psf_sums = FOR_ISA(psf_sums),
+    .sinc_sums = FOR_ISA(sinc_sums),
+    .circle_sums = FOR_ISA(circle_sums),
+    .ellipse_bits = FOR_ISA(ellipse_bits),
+    .centre_bits = FOR_ISA(centre_bits),
+    .combine_images = FOR_ISA(combine_images),
+    .shift_images = FOR_ISA(shift_images),
+    .adaptive_moments = FOR_ISA(adaptive_moments),
+};
