@@ -99,9 +99,17 @@ class Plugin:
 
 BUILT_IN: Mapping[str, str] = {
     "base_CircularApertureFlux": "forcedsql.measure.aperture_flux:PLUGIN",
+    "base_GaussianFlux": "forcedsql.measure.gaussian_flux:PLUGIN",
+    "base_InputCount": "forcedsql.measure.input_count:PLUGIN",
+    "base_Jacobian": "forcedsql.measure.local_calibration:JACOBIAN_PLUGIN",
+    "base_LocalBackground": "forcedsql.measure.local_background:PLUGIN",
+    "base_LocalPhotoCalib": "forcedsql.measure.local_calibration:PHOTO_CALIB_PLUGIN",
+    "base_LocalWcs": "forcedsql.measure.local_calibration:LOCAL_WCS_PLUGIN",
     "base_PixelFlags": "forcedsql.measure.pixel_flags:PLUGIN",
     "base_PsfFlux": "forcedsql.measure.psf_flux:PLUGIN",
+    "base_SdssShape": "forcedsql.measure.sdss_shape:PLUGIN",
     FORCED_CENTROID: "forcedsql.measure.forced_centroid:PLUGIN",
+    "base_Variance": "forcedsql.measure.variance:PLUGIN",
 }
 """The plugins of forcedsql: name to ``module:attribute``."""
 

@@ -19,6 +19,11 @@ Columns = dict[str, AnyArray]
 INVALID_PSF = INVALID_PSF_COLUMN.source
 """Column that any plugin raises which met a position without a PSF model."""
 
+STANDARD_PLANES = frozenset(
+    ("BAD", "SAT", "INTRP", "CR", "EDGE", "DETECTED", "DETECTED_NEGATIVE", "SUSPECT", "NO_DATA")
+)
+"""The mask planes of afw ``src/image/Mask.cc`` that every exposure may be asked for."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
@@ -71,6 +76,21 @@ class Batch:
         """Positions as fractional column and row of the arrays."""
         x0, y0 = self.exposure.xy0
         return self.x - x0, self.y - y0
+
+    @property
+    def psf_radius(self) -> FloatArray:
+        """Determinant radius of the PSF at each position, (n,) in pixels; NaN without a PSF."""
+        if self.psf_shapes is None:
+            return np.full(len(self), np.nan)
+        xx, yy, xy = self.psf_shapes.T
+        return np.asarray((xx * yy - xy * xy) ** 0.25)
+
+    def known_planes(self, planes: tuple[str, ...]) -> tuple[str, ...]:
+        """Return those of LSST's standard mask planes that the exposure has, and all others as given.
+
+        LSST knows the standard planes in every process; a file without one can never match it.
+        """
+        return tuple(p for p in planes if p in self.exposure.mask_planes or p not in STANDARD_PLANES)
 
 
 def groups_of_one_size(images: PsfImages) -> Iterator[tuple[IntArray, FloatArray]]:
