@@ -7,7 +7,7 @@ call per group.  A NULL exposure gives NULL; a NULL or NaN position gives a flag
 import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any
 
@@ -20,6 +20,7 @@ from forcedsql.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from forcedsql.database.cache import ExposureKey
 from forcedsql.database.chunks import MeasuredChunk, floats, groups_by_id, image_lists, struct_array
 from forcedsql.database.images import cut_out, psf_planes
+from forcedsql.database.joint_function import JointPhotometry
 from forcedsql.database.quoting import quote_identifier
 from forcedsql.database.session import Session
 from forcedsql.errors import DatabaseError, ForcedSQLError
@@ -75,10 +76,13 @@ def sql_functions(session: Session) -> tuple[SqlFunction, ...]:
     """Return the functions of a session."""
     f = _Functions(session)
     at_sky = ("VARCHAR", "DOUBLE", "DOUBLE")
+    lists = ("VARCHAR", *["DOUBLE[]"] * 4)
+    joint = JointPhotometry(session)
     image = "DOUBLE[][]"
     table: list[tuple[str, str | None, tuple[str, ...], str, Callable[..., pa.Array]]] = [
         ("forced_phot", "forced_photometry", at_sky, _struct_sql(f.source), f.forced_phot),
         ("forced_phot_lsst", "forced_measurement", at_sky, _struct_sql(f.lsst), f.forced_phot_lsst),
+        ("forced_phot_joint", "forced_photometry_joint", lists, _struct_sql(joint.fields) + "[]", joint),
         ("sky_to_pixel", None, at_sky, _struct_sql(_types("x", "y")), f.sky_to_pixel),
         ("pixel_to_sky", None, at_sky, _struct_sql(_types("ra", "dec")), f.pixel_to_sky),
         ("psf_image", None, at_sky, image, f.psf_image),
@@ -100,8 +104,10 @@ def sql_functions(session: Session) -> tuple[SqlFunction, ...]:
 class _Functions:
     def __init__(self, session: Session) -> None:
         self.session = session
-        self.source = [(c.source, c.source, c.type) for c in source_columns(session.config)]
-        self.lsst = [(name, c.source, c.type) for name, c in lsst_names(session.config)]
+        # A joint fit needs all positions at once, and a chunk is a part of them.
+        self.config = replace(session.config, deblend="none")
+        self.source = [(c.source, c.source, c.type) for c in source_columns(self.config)]
+        self.lsst = [(name, c.source, c.type) for name, c in lsst_names(self.config)]
         # By thread, so that threads do not take each other's chunk away.  Not threading.local:
         # DuckDB's own threads get a new Python state, and with it new locals, at every call.
         self._last: dict[int, dict[ExposureKey, MeasuredChunk]] = {}
@@ -161,7 +167,7 @@ class _Functions:
             if known is not None and rows is not None:
                 now[key] = known
                 return {name: values[rows] for name, values in known.columns.items()}
-            columns = measure_positions(exposure, a, b, self.session.config)
+            columns = measure_positions(exposure, a, b, self.config)
             now[key] = MeasuredChunk(a, b, columns)
             return columns
 

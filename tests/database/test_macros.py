@@ -10,8 +10,8 @@ from forcedsql.resources import sql_dir
 
 PUBLIC = {
     "ab_mag", "ab_mag_err", "njy", "snr", "flux_limit", "sky_separation", "in_cone", "healpix_nested",
-    "exposures_at", "forced_photometry", "forced_measurement", "forced_lightcurve", "compare_fluxes",
-    "compare_summary",
+    "exposures_at", "forced_photometry", "forced_photometry_joint", "forced_measurement",
+    "forced_lightcurve", "compare_fluxes", "compare_summary",
 }  # fmt: skip
 
 
@@ -42,7 +42,10 @@ def test_the_macros_can_be_made_for_one_connection_only(con):
 
 def test_the_signpost_is_the_same_in_sql_and_python():
     names = set(re.findall(r'"(\w+: open [^"]+)"\(', macros.macro_text()))
-    assert names == {f"{n}: {OPEN_WITH_FORCEDSQL}" for n in ("forced_photometry", "forced_measurement")}
+    assert names == {
+        f"{n}: {OPEN_WITH_FORCEDSQL}"
+        for n in ("forced_photometry", "forced_measurement", "forced_photometry_joint")
+    }
 
 
 def test_the_digest_follows_the_text(con, monkeypatch):

@@ -1,0 +1,73 @@
+"""The SQL function behind ``forced_photometry_joint``: one row holds all positions of an image."""
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+
+from forcedsql.arrays import FloatArray
+from forcedsql.database.chunks import struct_array
+from forcedsql.database.session import Session
+from forcedsql.measure.driver import measure_positions
+from forcedsql.schema import source_columns
+
+
+class JointPhotometry:
+    """Measures lists of positions, each list with its joint fit.
+
+    Parameters
+    ----------
+    session : Session
+        Its configuration is used with ``deblend="joint"``.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.config = replace(session.config, deblend="joint")
+        self.fields = [(c.source, c.source, c.type) for c in source_columns(self.config)]
+
+    def __call__(
+        self,
+        ids: pa.ChunkedArray,
+        ra: pa.ChunkedArray,
+        dec: pa.ChunkedArray,
+        neighbour_ra: pa.ChunkedArray,
+        neighbour_dec: pa.ChunkedArray,
+    ) -> pa.Array:
+        """Return a list of measurements for each row: as long as its lists of coordinates.
+
+        Parameters
+        ----------
+        ids : pyarrow.ChunkedArray, (n,) string
+            Exposures; the measurements of a NULL are NULL.
+        ra, dec, neighbour_ra, neighbour_dec : pyarrow.ChunkedArray, (n,) list of double, degree
+        """
+        rows = [
+            self._measure(name.as_py(), *map(_degrees, lists))
+            for name, *lists in zip(ids, ra, dec, neighbour_ra, neighbour_dec, strict=True)
+        ]
+        ends = np.cumsum([0, *map(len, rows)])
+        empty = struct_array({name: (np.empty(0), type_) for name, _, type_ in self.fields}, None)
+        return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), pa.concat_arrays([empty, *rows]))
+
+    def _measure(
+        self,
+        exposure_id: str | None,
+        ra: FloatArray,
+        dec: FloatArray,
+        neighbour_ra: FloatArray,
+        neighbour_dec: FloatArray,
+    ) -> pa.StructArray:
+        if exposure_id is None:
+            blank = {name: (np.zeros(len(ra)), type_) for name, _, type_ in self.fields}
+            return struct_array(blank, np.ones(len(ra), np.bool_))
+        exposure = self.session.open(self.session.keys([exposure_id])[0])
+        values = measure_positions(exposure, ra, dec, self.config, neighbours=(neighbour_ra, neighbour_dec))
+        return struct_array({name: (values[source], type_) for name, source, type_ in self.fields}, None)
+
+
+def _degrees(values: pa.ListScalar) -> FloatArray:
+    """Return a list as float64, NULL as NaN; no list is an empty one."""
+    if not values.is_valid:
+        return np.empty(0)
+    return np.array(values.values.to_numpy(zero_copy_only=False), np.float64)
