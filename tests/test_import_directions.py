@@ -8,7 +8,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "forcedsql"
 
 LAYERS = (
-    {"errors", "arrays", "geometry", "polygon", "resources", "native"},
+    {"errors", "arrays", "geometry", "pixel_rows", "polygon", "resources", "native"},
     {"ast_text", "ast_mapping", "ast_library"},
     {
         "config",
@@ -16,13 +16,15 @@ LAYERS = (
         "schema",
         "slots",
         "fields",
+        "cell_fields",
         "coadd_fields",
+        "spline_field",
         "calibration",
         "wcs",
         "transforms",
         "footprints",
     },
-    {"psf", "exposure", "coadd_inputs"},
+    {"psf", "exposure", "lazy_exposure", "coadd_inputs"},
     {"readers", "writer", "measure", "tables"},
     {"simulate"},
     {"database"},

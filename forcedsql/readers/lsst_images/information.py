@@ -1,10 +1,9 @@
 """What an lsst.images file says about the exposure; whatever is not as expected is left out."""
 
-import math
 from typing import Any
 
 from forcedsql.exposure import ExposureInfo
-from forcedsql.readers.lsst_images.tree import Node
+from forcedsql.readers.lsst_images.tree import Node, finite_number
 
 _LONGEST_NAME = 100
 _LARGEST_VISIT = 2**63
@@ -29,7 +28,7 @@ def read_info(tree: Node) -> ExposureInfo:
         tract=_whole(frame.find("tract"), _LARGEST_NUMBER),
         patch="" if patch is None else str(patch),
         mjd=_middle(tree.find("obs_info", "datetime_begin"), tree.find("obs_info", "datetime_end")),
-        exposure_time=_number(tree.find("obs_info", "exposure_time")),
+        exposure_time=finite_number(tree.find("obs_info", "exposure_time")),
     )
 
 
@@ -48,17 +47,13 @@ def _whole(value: Any, limit: int) -> int | None:
     return value if type(value) is int and 0 <= value < limit else None
 
 
-def _number(value: Any) -> float | None:
-    return float(value) if type(value) in {int, float} and math.isfinite(value) else None
-
-
 def _name(value: Any) -> str:
     return value if isinstance(value, str) and len(value) <= _LONGEST_NAME and value.isprintable() else ""
 
 
 def _middle(begin: Any, end: Any) -> float | None:
     """Return the MJD halfway between two Julian dates, each in two parts."""
-    parts = [_number(part) for date in (begin, end) if isinstance(date, list) for part in date]
+    parts = [finite_number(part) for date in (begin, end) if isinstance(date, list) for part in date]
     if len(parts) != 4 or None in parts:
         return None
     whole_begin, rest_begin, whole_end, rest_end = (part or 0.0 for part in parts)

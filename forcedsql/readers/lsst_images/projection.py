@@ -47,12 +47,28 @@ def read_sky_projection(node: Node) -> AstWcs:
 
 
 def _frame_set(mappings: list[str]) -> str:
-    """Return the AST text of a FrameSet from pixels to ICRS by way of mappings, each a checked text."""
+    """Return the AST text of a FrameSet from pixels to ICRS by way of mappings, each a checked text.
+
+    Its order of lines is AST's own, so that AST can read the text too.
+    """
     last = len(mappings) + 1
-    lines = ["Begin FrameSet", f"Nframe = {last}", "Base = 1", f"Currnt = {last}"]
-    for number in range(1, last + 1):
-        frame, own = ("SkyFrame", 'System = "ICRS"') if number == last else ("Frame", 'Domain = "PIXELS"')
-        lines += [f"Frm{number} =", f"Begin {frame}", "Naxes = 2", own, f"End {frame}"]
+    lines = ["Begin FrameSet", "IsA Frame", f"Nframe = {last}", f"Currnt = {last}"]
+    lines += [f"Lnk{number} = {number - 1}" for number in range(2, last + 1)]
+    for number in range(1, last):
+        lines += [
+            f"Frm{number} =",
+            "Begin Frame",
+            "Naxes = 2",
+            'Domain = "PIXELS"',
+            *_axes("Axis"),
+            "End Frame",
+        ]
+    sky = ["IsA Object", "Naxes = 2", 'System = "ICRS"', *_axes("SkyAxis"), "IsA Frame"]
+    lines += [f"Frm{last} =", "Begin SkyFrame", *sky, "End SkyFrame"]
     for number, mapping in enumerate(mappings, start=2):
-        lines += [f"Lnk{number} = {number - 1}", f"Map{number} =", mapping]
+        lines += [f"Map{number} =", mapping]
     return "\n".join([*lines, "End FrameSet"]) + "\n"
+
+
+def _axes(kind: str) -> list[str]:
+    return [line for axis in (1, 2) for line in (f"Ax{axis} =", f"Begin {kind}", f"End {kind}")]

@@ -93,12 +93,10 @@ class Node:
 
     def number(self) -> float:
         """Return a finite number."""
-        if type(self.value) not in {int, float} or not math.isfinite(self.value):
+        number = finite_number(self.value)
+        if number is None:
             raise self._unlike("a finite number")
-        try:
-            return float(self.value)
-        except OverflowError:
-            raise self._unlike("a finite number") from None
+        return number
 
     def numbers(self) -> AnyArray:
         """Return nested lists of numbers as an array of integers or floats."""
@@ -122,6 +120,17 @@ class Node:
     def _path_to(self, name: str) -> str:
         name = name[:_SHOWN_CHARACTERS]
         return f"{self.path}.{name}" if self.path else name
+
+
+def finite_number(value: Any) -> float | None:
+    """Return a value as a number, None if it is none or not finite in double precision."""
+    if type(value) not in {int, float}:
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def parse_tree(data: bytes) -> Node:
