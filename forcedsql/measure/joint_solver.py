@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.linalg.lapack import dpotrf, dpotri
+from scipy.linalg.lapack import dpotrf, dpotri, dpstrf
 from scipy.sparse import csr_array, diags_array
 from scipy.sparse.linalg import splu
 
@@ -27,6 +27,7 @@ Two Gaussian PSFs come below it when they are less than 1.4e-5 sigma apart.
 """
 
 _PART_OF_A_RELATION = 1e-3
+_COLUMNS = 64
 
 Range = tuple[int, int]
 
@@ -125,18 +126,16 @@ def _dependent(gram: SparseMatrix, ranges: list[Range]) -> BoolArray:
 
 def _independent_factor(schur: FloatArray) -> tuple[FloatArray, IntArray]:
     """Return the Cholesky factor of a matrix, its dependent rows replaced by the identity's."""
-    weak: list[int] = []
-    while True:
-        factor, failed = dpotrf(schur, lower=1)
-        pivots = np.square(np.diagonal(factor)[: failed - 1 if failed else None])
-        weakest = np.flatnonzero(pivots < WEAKEST_PIVOT)
-        if not len(weakest) and not failed:
-            return factor, np.array(weak, np.int64)
-        # Only the first of them is sure: those after it were divided by next to nothing.
-        row = int(weakest[0]) if len(weakest) else int(failed) - 1
-        weak.append(row)
-        schur[row] = schur[:, row] = 0.0
-        schur[row, row] = 1.0
+    factor, failed = dpotrf(schur, lower=1)
+    weak = np.empty(0, np.int64)
+    if failed or (np.square(np.diagonal(factor)) < WEAKEST_PIVOT).any():
+        # Largest pivot first: what is left at the end is a combination of what came before.
+        _, order, rank, _ = dpstrf(schur, tol=WEAKEST_PIVOT, lower=1)
+        weak = np.sort(order[rank:] - 1).astype(np.int64)
+        schur[weak] = schur[:, weak] = 0.0
+        schur[weak, weak] = 1.0
+        factor, _ = dpotrf(schur, lower=1)
+    return factor, weak
 
 
 def _without(dropped: BoolArray, ranges: list[Range]) -> tuple[IntArray, list[Range]]:
@@ -151,10 +150,9 @@ def _involved(solver: "_Solver", gram: SparseMatrix, kept: IntArray) -> BoolArra
     involved = np.ones(gram.shape[0], np.bool_)
     involved[kept] = False
     dropped = np.flatnonzero(involved)
-    if len(dropped):
-        for column in dropped:
-            relation = solver.solve(gram[kept][:, [column]].toarray()[:, 0])
-            involved[kept] |= np.abs(relation) > _PART_OF_A_RELATION
+    for start in range(0, len(dropped), _COLUMNS):
+        columns = gram[kept][:, dropped[start : start + _COLUMNS]].toarray()
+        involved[kept] |= (np.abs(solver.solve(columns)) > _PART_OF_A_RELATION).any(axis=1)
     return involved
 
 
@@ -194,7 +192,7 @@ class _Solver:
         )
 
     def solve(self, right: FloatArray) -> FloatArray:
-        """Return ``N^-1 right``, (n,) float64."""
+        """Return ``N^-1 right``, (n,) or (n, m) float64 as `right`."""
         return np.asarray(self._lu.solve(right), np.float64) if self._lu is not None else right
 
     def variances(self) -> FloatArray:
