@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from forcedsql.arrays import Float32Array
+from forcedsql.arrays import BoolArray, Float32Array
 from forcedsql.calibration import ApCorrMap, PhotoCalib
 from forcedsql.coadd_inputs import CoaddInputs
 from forcedsql.errors import MissingComponentError, ReadError, UnsupportedError
@@ -97,8 +97,36 @@ class Exposure:
     @property
     def bbox(self) -> Box:
         """Box of the image in parent pixels."""
-        height, width = self.image.shape
+        height, width = self.shape
         return Box(*self.xy0, width, height)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, columns) of the image."""
+        height, width = self.image.shape
+        return height, width
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of pixels in memory."""
+        return self.image.nbytes + self.mask.nbytes + self.variance.nbytes
+
+    def read_rows(self, wanted: BoolArray) -> None:
+        """Make sure that rows of the planes are in memory, as they are here from the start.
+
+        Parameters
+        ----------
+        wanted : ndarray, (ny,) bool
+
+        Raises
+        ------
+        ReadError
+            By exposures that are read from a file as needed, where it is damaged or has changed.
+        """
+
+    def planes_so_far(self) -> tuple[Float32Array, MaskArray, Float32Array]:
+        """Return image, mask and variance in which `read_rows` may yet have rows to fill in."""
+        return self.image, self.mask, self.variance
 
     def require_wcs(self) -> SkyWcs:
         """Return the sky projection.

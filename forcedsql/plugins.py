@@ -83,6 +83,10 @@ class Plugin:
         Slots that it reads, as ``shape``; a configuration must fill them.
     aliases : callable, optional
         From a configuration to further LSST names: prefix to the prefix that it stands for.
+    reach : callable, optional
+        From a batch whose pixels are not read yet, and a configuration, to how many rows above
+        and below the positions the plugin looks at, an int; see `forcedsql.measure.reach`.
+        Without it the whole image is read.
     """
 
     name: str
@@ -95,6 +99,7 @@ class Plugin:
     ap_corr: bool = False
     slots: tuple[str, ...] = ()
     aliases: "Callable[[MeasurementConfig], Mapping[str, str]] | None" = None
+    reach: "Callable[[Any, MeasurementConfig], int] | None" = None
 
 
 BUILT_IN: Mapping[str, str] = {

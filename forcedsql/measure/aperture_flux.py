@@ -6,6 +6,7 @@ from forcedsql.arrays import BoolArray, FloatArray, IntArray
 from forcedsql.config import MeasurementConfig
 from forcedsql.geometry import nearest_pixel
 from forcedsql.measure.batch import Batch, Columns
+from forcedsql.measure.reach import aperture_reach
 from forcedsql.measure.sinc import SincShift, sinc_aperture
 from forcedsql.plugins import FLUX_ORDER, Plugin
 from forcedsql.schema import (
@@ -47,6 +48,13 @@ def _columns_of_radius(radius: float, *, sinc: bool) -> list[Column]:
             )
         )
     return columns
+
+
+def aperture_flux_reach(batch: Batch, config: MeasurementConfig) -> int:
+    """Return how many rows the apertures of a configuration reach."""
+    small = [sinc_aperture(r, config.sinc_shift) for r in config.radii if r <= config.max_sinc_radius]
+    large = [r for r in config.radii if r > config.max_sinc_radius]
+    return aperture_reach(batch, sinc=small, circles=large)
 
 
 def aperture_flux(batch: Batch, config: MeasurementConfig) -> Columns:
@@ -148,4 +156,5 @@ PLUGIN = Plugin(
     order=FLUX_ORDER,
     columns=aperture_columns,
     measure=aperture_flux,
+    reach=aperture_flux_reach,
 )

@@ -16,6 +16,7 @@ from forcedsql.measure.batch import INVALID_PSF, Batch, Columns
 from forcedsql.measure.joint_flux import joint_flux
 from forcedsql.measure.kernels import Planes, default_kernel
 from forcedsql.measure.kernels.protocol import contiguous
+from forcedsql.measure.reach import read_needed_rows
 from forcedsql.plugins import CATALOG_ORDER, Plugin, plugins_in_order
 from forcedsql.schema import Column, measured_columns
 
@@ -97,14 +98,19 @@ def flux_unit(exposure: Exposure, config: MeasurementConfig) -> str:
 
 
 def planes_of(exposure: Exposure) -> Planes:
-    """Return the pixels of an exposure as kernels take them, made once per exposure."""
+    """Return the pixels of an exposure as kernels take them, all of them read."""
+    exposure.read_rows(np.ones(exposure.shape[0], np.bool_))
+    return _planes_so_far(exposure)
+
+
+def _planes_so_far(exposure: Exposure) -> Planes:
+    """Return the planes, made once per exposure, which may lack rows that no one has looked at."""
     with _planes_lock:
         planes = _planes.get(exposure)
         if planes is None:
+            image, mask, variance = exposure.planes_so_far()
             planes = Planes(
-                contiguous(exposure.image, np.float32),
-                contiguous(exposure.variance, np.float32),
-                contiguous(exposure.mask, np.int32),
+                contiguous(image, np.float32), contiguous(variance, np.float32), contiguous(mask, np.int32)
             )
             _planes[exposure] = planes
     return planes
@@ -197,12 +203,14 @@ def _batches(
     needs_psf = any(plugin.needs_psf for plugin in plugins_in_order(config.all_plugins))
     if needs_psf:
         exposure.require_supported("psf")
-    planes, kernel = planes_of(exposure), default_kernel()
+    planes, kernel = _planes_so_far(exposure), default_kernel()
     for start in range(0, len(rows), _BATCH_ROWS):
         part = rows[start : start + _BATCH_ROWS]
         psf = exposure.psf if needs_psf else None
         images, shapes = (None, None) if psf is None else psf.images_and_shapes(x[part], y[part])
-        yield part, Batch(exposure, planes, kernel, x[part], y[part], images, shapes)
+        batch = Batch(exposure, planes, kernel, x[part], y[part], images, shapes)
+        read_needed_rows(batch, config)
+        yield part, batch
 
 
 def _run_plugins(batch: Batch, config: MeasurementConfig) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 
 from forcedsql.config import MeasurementConfig
 from forcedsql.measure.batch import Batch, Columns
+from forcedsql.measure.reach import no_reach
 from forcedsql.plugins import CENTROID_ORDER, FORCED_CENTROID, Plugin
 from forcedsql.schema import Column, flag_column, value_column
 
@@ -38,4 +39,5 @@ PLUGIN = Plugin(
     order=CENTROID_ORDER,
     columns=centroid_columns,
     measure=forced_centroid,
+    reach=no_reach,
 )

@@ -5,6 +5,7 @@ import numpy as np
 from forcedsql.arrays import AnyArray
 from forcedsql.config import MeasurementConfig
 from forcedsql.measure.batch import Batch, Columns, plane_bits
+from forcedsql.measure.reach import psf_ellipse_reach
 from forcedsql.plugins import FLUX_ORDER, Plugin
 from forcedsql.schema import PIXEL_FLAGS, Column, flag_column
 
@@ -92,4 +93,5 @@ PLUGIN = Plugin(
     columns=pixel_flag_columns,
     measure=pixel_flags,
     needs_psf=True,
+    reach=lambda batch, config: psf_ellipse_reach(batch, scaling=config.psf_footprint_scaling),
 )

@@ -6,6 +6,7 @@ import pyarrow as pa
 from forcedsql.config import MeasurementConfig
 from forcedsql.measure.batch import INVALID_PSF, Batch, Columns, groups_of_one_size, invalid_psf, plane_bits
 from forcedsql.measure.kernels import PsfSums
+from forcedsql.measure.reach import psf_box_reach
 from forcedsql.plugins import FLUX_ORDER, Plugin
 from forcedsql.schema import Column, flag_column, flux_columns, value_column
 
@@ -115,4 +116,5 @@ PLUGIN = Plugin(
     measure=psf_flux,
     needs_psf=True,
     ap_corr=True,
+    reach=psf_box_reach,
 )

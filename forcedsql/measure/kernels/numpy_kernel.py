@@ -10,6 +10,7 @@ from forcedsql.measure.kernels.cutouts import batches, cutouts, seen_pixels
 from forcedsql.measure.kernels.prefix import CircleRows, ComplexArray, RowPrefix, row_prefix
 from forcedsql.measure.kernels.protocol import BitArray, Planes, PsfSums
 from forcedsql.measure.sinc import TAPS, SincAperture, SincShift, first_moved, phase_weights
+from forcedsql.pixel_rows import rows_around
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +65,8 @@ class NumpyKernel:
         if not len(x):
             return flux, variance
         circles = CircleRows.of(tuple(radii))
-        reach = int(max(radii)) + 2
-        prefix = row_prefix(planes, int(y.min()) - reach, int(y.max()) + reach + 1)
+        touched = rows_around(np.floor(y).astype(np.int64), int(max(radii)) + 2, planes.shape[0])
+        prefix = row_prefix(planes, touched)
         for part in batches(len(x), 8 * len(circles.offsets)):
             sums, faulty = _circle_sums_of_batch(prefix, circles, x[part], y[part])
             flux[part], variance[part] = sums.real, sums.imag

@@ -7,6 +7,7 @@ import numpy as np
 
 from forcedsql.arrays import BoolArray, Float32Array, FloatArray, IntArray
 from forcedsql.measure.kernels.protocol import Planes
+from forcedsql.pixel_rows import runs
 
 ComplexArray = np.ndarray[Any, np.dtype[np.complex128]]
 
@@ -27,8 +28,8 @@ class RowPrefix:
         ``sums[j, i]`` is the sum over columns below i of row j.
     faults : ndarray, (ny, nx + 1) int32, or None
         Number of pixels that are not finite, likewise; None as long as none was met.
-    built : ndarray, (blocks,) bool
-        Which blocks of rows are filled in.
+    built : ndarray, (ny,) bool
+        Which rows are filled in.
     """
 
     sums: ComplexArray
@@ -39,15 +40,14 @@ class RowPrefix:
     def empty(cls, shape: tuple[int, int]) -> "RowPrefix":
         """Reserve the sums of an image without building any."""
         rows, columns = shape
-        blocks = -(-rows // _BLOCK_ROWS)
-        return cls(np.empty((rows, columns + 1), np.complex128), None, np.zeros(blocks, np.bool_))
+        return cls(np.empty((rows, columns + 1), np.complex128), None, np.zeros(rows, np.bool_))
 
-    def build(self, planes: Planes, first: int, last: int) -> None:
-        """Fill in the rows from `first` to `last` that are not there yet."""
-        for block in range(first // _BLOCK_ROWS, last // _BLOCK_ROWS + 1):
-            if not self.built[block]:
-                self._build_block(planes, slice(block * _BLOCK_ROWS, (block + 1) * _BLOCK_ROWS))
-                self.built[block] = True
+    def build(self, planes: Planes, touched: BoolArray) -> None:
+        """Fill in those rows, (ny,) bool, that are not there yet; no others may have been read."""
+        for run in runs(touched & ~self.built):
+            for first in range(run.start, run.stop, _BLOCK_ROWS):
+                self._build_block(planes, slice(first, min(first + _BLOCK_ROWS, run.stop)))
+            self.built[run] = True
 
     def _build_block(self, planes: Planes, rows: slice) -> None:
         sums = self.sums[rows]
@@ -69,15 +69,15 @@ def _accumulate(image: Float32Array, variance: Float32Array, sums: ComplexArray)
     np.cumsum(variance, axis=1, dtype=np.float64, out=sums.imag[:, 1:])
 
 
-def row_prefix(planes: Planes, first: int, last: int) -> RowPrefix:
-    """Return the running sums of an exposure, with rows `first` to `last` filled in.
+def row_prefix(planes: Planes, touched: BoolArray) -> RowPrefix:
+    """Return the running sums of an exposure, with the rows that are touched, (ny,) bool, filled in.
 
     They are kept with the planes: 16 bytes per pixel as long as the exposure lives.
     """
     with planes.lock:
         prefix: RowPrefix = planes.memo.setdefault("row_prefix", None) or RowPrefix.empty(planes.shape)
         planes.memo["row_prefix"] = prefix
-        prefix.build(planes, max(first, 0), min(last, planes.shape[0] - 1))
+        prefix.build(planes, touched)
     return prefix
 
 

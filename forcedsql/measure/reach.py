@@ -1,0 +1,74 @@
+"""Which rows of an image a measurement looks at, so that no others need be read."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from forcedsql.config import MeasurementConfig
+from forcedsql.geometry import nearest_pixel
+from forcedsql.measure.batch import Batch
+from forcedsql.measure.sinc import SincAperture
+from forcedsql.pixel_rows import rows_around
+from forcedsql.plugins import plugins_in_order
+
+_MARGIN = 2
+"""Rows added to every reach: positions are rounded to pixels in more than one way."""
+
+
+def read_needed_rows(batch: Batch, config: MeasurementConfig) -> None:
+    """Read the rows that the plugins of a configuration look at, as far as they are not in memory.
+
+    One plugin that does not declare its reach makes it all rows.
+
+    Raises
+    ------
+    ReadError
+        If the exposure's file is damaged there, or has changed.
+    """
+    count = batch.exposure.shape[0]
+    reach = 0
+    for plugin in plugins_in_order(config.all_plugins):
+        reach = max(reach, count if plugin.reach is None else plugin.reach(batch, config))
+    row = nearest_pixel(batch.y) - batch.exposure.xy0[1]
+    batch.exposure.read_rows(rows_around(row, reach, count))
+
+
+def no_reach(_: Batch, __: MeasurementConfig) -> int:
+    """Return the reach of a plugin that looks at no pixels: 0 rows."""
+    return 0
+
+
+def psf_box_reach(batch: Batch, _: MeasurementConfig | None = None) -> int:
+    """Return how many rows the boxes of the PSF images reach from the positions."""
+    images = batch.psf_images
+    if images is None or not images.valid.any():
+        return 0
+    first = images.y0[images.valid] - nearest_pixel(batch.y[images.valid])
+    last = first + images.height[images.valid]
+    return int(max(-first.min(), last.max())) + _MARGIN
+
+
+def psf_ellipse_reach(batch: Batch, *, scaling: float) -> int:
+    """Return how many rows the ellipses of the PSF's moments, `scaling` times as large, reach."""
+    if batch.psf_shapes is None:
+        return 0
+    radius = math.sqrt(np.nanmax(batch.psf_shapes[:, :2], initial=0.0)) * scaling
+    return whole_rows(radius, batch)
+
+
+def aperture_reach(batch: Batch, *, sinc: Sequence[SincAperture], circles: Sequence[float]) -> int:
+    """Return how many rows apertures of both kinds reach.
+
+    Sinc apertures are placed in single precision, which far from the origin of the parent
+    pixels is coarser than a pixel.
+    """
+    misplaced = np.abs(batch.y.astype(np.float32) - batch.y).max(initial=0.0)
+    radii = [aperture.width // 2 + misplaced for aperture in sinc] + list(circles)
+    return whole_rows(max(radii, default=0.0), batch)
+
+
+def whole_rows(radius: float, batch: Batch) -> int:
+    """Return how many rows a radius in pixels reaches, at most those of the image."""
+    count = batch.exposure.shape[0]
+    return count if not radius < count else math.ceil(radius) + _MARGIN

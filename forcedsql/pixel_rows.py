@@ -1,0 +1,108 @@
+"""Planes that are read from their file row by row, as measurements need them.
+
+The arrays have the size of the whole image from the start, so that every sum, clip and flag
+over them is the one that the whole image gives; memory is taken only by rows that were read.
+"""
+
+from collections.abc import Iterator
+from threading import Lock
+from typing import Any, Protocol
+
+import numpy as np
+
+from forcedsql.arrays import BoolArray, Float32Array, IntArray
+
+MaskArray = np.ndarray[Any, np.dtype[np.int32]]
+
+
+class RowSource(Protocol):
+    """Reads consecutive rows of the three planes of one image; called by one thread at a time."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, columns) of the whole image."""
+        ...
+
+    def read_rows(self, rows: slice, image: Float32Array, mask: MaskArray, variance: Float32Array) -> None:
+        """Fill rows of whole planes.
+
+        Parameters
+        ----------
+        rows : slice
+            Rows to read, inside the image.
+        image, variance : ndarray, (ny, nx) float32
+        mask : ndarray, (ny, nx) int32
+            The planes; nothing but `rows` of them is written.
+
+        Raises
+        ------
+        ReadError
+            If the file is damaged there, or is no longer the one that was opened.
+        """
+        ...
+
+
+class PixelRows:
+    """The planes of one image, and which of their rows have been read.
+
+    Rows are filled in once and never change after, so that threads may measure on some while
+    others are read.
+
+    Parameters
+    ----------
+    source : RowSource
+    """
+
+    def __init__(self, source: RowSource) -> None:
+        self._source = source
+        # Zeroed memory takes no room before it is written to.
+        self.image: Float32Array = np.zeros(source.shape, np.float32)
+        self.mask: MaskArray = np.zeros(source.shape, np.int32)
+        self.variance: Float32Array = np.zeros(source.shape, np.float32)
+        self._read = np.zeros(source.shape[0], np.bool_)
+        self._lock = Lock()
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, columns) of the image."""
+        return self._source.shape
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the rows that have been read."""
+        row = self.image[:1].nbytes + self.mask[:1].nbytes + self.variance[:1].nbytes
+        return row * int(np.count_nonzero(self._read))
+
+    def read(self, wanted: BoolArray) -> None:
+        """Read those of the wanted rows, (ny,) bool, that have not been read.
+
+        Raises
+        ------
+        ReadError
+            See `RowSource.read_rows`; what was read before stays.
+        """
+        with self._lock:
+            for rows in runs(wanted & ~self._read):
+                self._source.read_rows(rows, self.image, self.mask, self.variance)
+                self._read[rows] = True
+
+    def read_all(self) -> None:
+        """Read every row that has not been read."""
+        self.read(np.ones(len(self._read), np.bool_))
+
+
+def rows_around(row: IntArray, reach: int, count: int) -> BoolArray:
+    """Tell, (count,) bool, which rows of an image lie within `reach` rows of any of (n,) rows."""
+    reach = min(reach, count)
+    near = np.clip(row, -reach - 1, count + reach)
+    change = np.bincount(np.clip(near - reach, 0, count), minlength=count + 1)
+    change -= np.bincount(np.clip(near + reach + 1, 0, count), minlength=count + 1)
+    wanted: BoolArray = np.cumsum(change[:-1]) > 0
+    return wanted
+
+
+def runs(wanted: BoolArray) -> Iterator[slice]:
+    """Yield the runs of True in (n,) bool as slices, in order."""
+    edges = np.flatnonzero(np.diff(wanted, prepend=False, append=False))
+    for first, end in edges.reshape(-1, 2).tolist():
+        yield slice(first, end)
