@@ -131,6 +131,8 @@ def _independent_factor(schur: FloatArray) -> tuple[FloatArray, IntArray]:
     if failed or (np.square(np.diagonal(factor)) < WEAKEST_PIVOT).any():
         # Largest pivot first: what is left at the end is a combination of what came before.
         _, order, rank, _ = dpstrf(schur, tol=WEAKEST_PIVOT, lower=1)
+        if np.diagonal(schur).max() < WEAKEST_PIVOT:
+            rank = 0  # LAPACK takes the first pivot whatever it is.
         weak = np.sort(order[rank:] - 1).astype(np.int64)
         schur[weak] = schur[:, weak] = 0.0
         schur[weak, weak] = 1.0
@@ -142,7 +144,7 @@ def _without(dropped: BoolArray, ranges: list[Range]) -> tuple[IntArray, list[Ra
     """Return what is left in block order, and the ranges of the blocks then."""
     left = np.concatenate([[0], np.cumsum(~dropped)])
     shrunk = [(int(left[start]), int(left[stop])) for start, stop in ranges]
-    return np.flatnonzero(~dropped), shrunk
+    return np.flatnonzero(~dropped), [(start, stop) for start, stop in shrunk if start < stop]
 
 
 def _involved(solver: "_Solver", gram: SparseMatrix, kept: IntArray) -> BoolArray:
