@@ -102,8 +102,10 @@ class FitsFile:
         hdu = self._hdu(index)
         if not isinstance(hdu, _IMAGE_HDUS):
             raise ReadError(f"HDU {index} is a {type(hdu).__name__}, not an image")
-        shape = hdu.shape
-        if len(shape) != axes or 0 in shape:
+        with reading(f"the header of HDU {index}"):
+            shape = hdu.shape
+        # A damaged header may give sides as text.
+        if len(shape) != axes or not all(isinstance(side, int | np.integer) and side > 0 for side in shape):
             raise ReadError(f"HDU {index} is not an image of {axes} dimensions: its shape is {shape}")
         limits.require_at_most(math.prod(shape), limits.MAX_IMAGE_PIXELS, f"pixels in HDU {index}")
         self._require_complete(index, hdu)

@@ -97,3 +97,12 @@ def test_a_file_without_its_tree_is_refused(file, tmp_path):
     cut.write_bytes(content.replace(b"EXTNAME = 'JSON    '", b"EXTNAME = 'JSUN    '"))
     with pytest.raises(ReadError, match="it has no HDU 'JSON'"):
         open_exposure(cut)
+
+
+def test_an_image_whose_side_is_text_is_refused(file, tmp_path):
+    content = file.write(tmp_path / "whole.fits").read_bytes()
+    at = content.index(b"ZNAXIS1 =")
+    damaged = tmp_path / "damaged.fits"
+    damaged.write_bytes(content[:at] + b"ZNAXIS1 = 'eight   '".ljust(80) + content[at + 80 :])
+    with pytest.raises(ReadError, match="HDU 1"):
+        open_exposure(damaged)
