@@ -34,6 +34,8 @@ class ExposureInfo:
         Mid-exposure time, MJD (TAI).
     exposure_time : float or None
         Seconds.
+    background_mean : float or None
+        Mean of the sky that was subtracted, in the image's unit (BGMEAN).
     """
 
     band: str = ""
@@ -44,6 +46,7 @@ class ExposureInfo:
     patch: str = ""
     mjd: float | None = None
     exposure_time: float | None = None
+    background_mean: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)

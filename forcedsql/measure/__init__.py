@@ -9,7 +9,7 @@ from forcedsql.arrays import AnyArray, Float32Array
 from forcedsql.config import MeasurementConfig
 from forcedsql.errors import TableError
 from forcedsql.exposure import Exposure
-from forcedsql.measure.driver import flux_unit, measure_positions, pixel_positions
+from forcedsql.measure.driver import flux_unit, measure_positions, pixel_positions, provenance
 from forcedsql.measure.joint_flux import joint_residual
 from forcedsql.measure.positions import Positions, find_positions
 from forcedsql.schema import ColumnStyle, lsst_names, lsst_schema, source_columns, source_schema
@@ -48,7 +48,8 @@ def measure(
     -------
     pyarrow.Table
         One row per position, in the same order; unit, UCD and description of every column
-        in its field's metadata.
+        in its field's metadata, and the configuration, the factor of the variance and the
+        seed of the noise, where there are such, in the table's.
 
     Raises
     ------
@@ -70,7 +71,10 @@ def measure(
         neighbours=None if others is None else (others.ra, others.dec),
     )
     table = _lsst_table if columns == "lsst" else _source_table
-    return table(found, values, config, flux_unit(exposure, config))
+    measured = table(found, values, config, flux_unit(exposure, config))
+    return measured.replace_schema_metadata(
+        {f"forcedsql.{name}": value for name, value in provenance(exposure, config).items()}
+    )
 
 
 def residual_image(

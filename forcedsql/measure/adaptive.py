@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from forcedsql.arrays import BoolArray, FloatArray, IntArray
+from forcedsql.arrays import BoolArray, Float32Array, FloatArray, IntArray
 from forcedsql.measure.gaussian_sums import (
     SMALLEST_DETERMINANT,
     TOTAL,
@@ -162,7 +162,7 @@ class AdaptiveFit:
         strayed |= np.abs(result.y[active] - self.y[active].astype(np.float32)) > shift
         result.shifted[active] |= strayed
 
-    def _compare(self, active: IntArray, shape: FloatArray) -> BoolArray:
+    def _compare(self, active: IntArray, shape: Float32Array) -> BoolArray:
         """Tell which sources have hardly changed since the last pass, and remember their shapes."""
         size = shape[:, 0] + shape[:, 2]
         e1 = (shape[:, 0] - shape[:, 2]) / size
@@ -191,7 +191,7 @@ class AdaptiveFit:
         result.unweighted[rows], result.bad[rows] = good, ~good
 
 
-def _next_weight(shape: FloatArray, inverse: FloatArray) -> tuple[FloatArray, BoolArray]:
+def _next_weight(shape: Float32Array, inverse: FloatArray) -> tuple[FloatArray, BoolArray]:
     """Take the weight out of weighted moments: the covariance (shape^-1 - weight^-1)^-1.
 
     Returns

@@ -74,14 +74,39 @@ def aperture_flux(batch: Batch, config: MeasurementConfig) -> Columns:
         local_x, local_y = batch.local_position
         flux, variance = batch.kernel.circle_sums(batch.planes, local_x, local_y, large)
         for index, radius in enumerate(large):
-            truncated = ~_fits(batch, *_circle_box(batch.x, batch.y, radius))
+            truncated = ~fits_image(batch, *circle_box(batch.x, batch.y, radius))
             columns |= _columns(radius, flux[:, index], variance[:, index], truncated)
     return columns
 
 
+def circle_fluxes(
+    batch: Batch, radii: tuple[float, ...], config: MeasurementConfig
+) -> tuple[FloatArray, FloatArray]:
+    """Return flux and variance in circles, (n, radii) each, with the weights that a radius takes.
+
+    The circles must lie inside the image where a value is wanted; elsewhere it is arbitrary.
+    """
+    flux, variance = np.full((2, len(batch), len(radii)), np.nan)
+    small = [i for i, r in enumerate(radii) if r <= config.max_sinc_radius]
+    large = [i for i, r in enumerate(radii) if r > config.max_sinc_radius]
+    if small:
+        apertures = [sinc_aperture(radii[i], config.sinc_shift) for i in small]
+        place = lsst_placement if config.sinc_shift == "lanczos5" else exact_placement
+        centre_x, centre_y, fraction_x, fraction_y = place(batch.x, batch.y)
+        x0, y0 = batch.exposure.xy0
+        flux[:, small], variance[:, small] = batch.kernel.sinc_sums(
+            batch.planes, apertures, centre_x - x0, centre_y - y0, fraction_x, fraction_y
+        )
+    if large:
+        flux[:, large], variance[:, large] = batch.kernel.circle_sums(
+            batch.planes, *batch.local_position, [radii[i] for i in large]
+        )
+    return flux, variance
+
+
 def _sinc_fluxes(batch: Batch, radii: list[float], shift: SincShift) -> Columns:
     apertures = [sinc_aperture(radius, shift) for radius in radii]
-    place = _lsst_placement if shift == "lanczos5" else _exact_placement
+    place = lsst_placement if shift == "lanczos5" else exact_placement
     centre_x, centre_y, fraction_x, fraction_y = place(batch.x, batch.y)
     x0, y0 = batch.exposure.xy0
     flux, variance = batch.kernel.sinc_sums(
@@ -91,10 +116,10 @@ def _sinc_fluxes(batch: Batch, radii: list[float], shift: SincShift) -> Columns:
     for index, aperture in enumerate(apertures):
         half = aperture.width // 2
         low_x, high_x, low_y, high_y = centre_x - half, centre_x + half, centre_y - half, centre_y + half
-        clipped = ~_fits(batch, low_x, high_x, low_y, high_y)
-        left, right, bottom, top = circle = _circle_box(batch.x, batch.y, aperture.radius)
+        clipped = ~fits_image(batch, low_x, high_x, low_y, high_y)
+        left, right, bottom, top = circle = circle_box(batch.x, batch.y, aperture.radius)
         weighted = (left >= low_x) & (right <= high_x) & (bottom >= low_y) & (top <= high_y)
-        truncated = clipped & ~(weighted & _fits(batch, *circle))
+        truncated = clipped & ~(weighted & fits_image(batch, *circle))
         columns |= _columns(aperture.radius, flux[:, index], variance[:, index], truncated)
         columns[f"{aperture_source_prefix(aperture.radius)}_flag_sincCoeffsTruncated"] = clipped
     return columns
@@ -110,7 +135,9 @@ def _columns(radius: float, flux: FloatArray, variance: FloatArray, truncated: B
     }
 
 
-def _circle_box(x: FloatArray, y: FloatArray, radius: float) -> tuple[IntArray, IntArray, IntArray, IntArray]:
+def circle_box(
+    x: FloatArray, y: FloatArray, radius: float | FloatArray
+) -> tuple[IntArray, IntArray, IntArray, IntArray]:
     """Return the whole-pixel box (left, right, bottom, top) that holds each circle.
 
     A pixel belongs to it when any part of it is under the circle's own box (geom
@@ -124,7 +151,8 @@ def _circle_box(x: FloatArray, y: FloatArray, radius: float) -> tuple[IntArray, 
     )
 
 
-def _fits(batch: Batch, left: IntArray, right: IntArray, bottom: IntArray, top: IntArray) -> BoolArray:
+def fits_image(batch: Batch, left: IntArray, right: IntArray, bottom: IntArray, top: IntArray) -> BoolArray:
+    """Tell, (n,) bool, which whole-pixel boxes lie inside the image."""
     box = batch.bbox
     return (left >= box.x0) & (right <= box.x1) & (bottom >= box.y0) & (top <= box.y1)
 
@@ -132,12 +160,13 @@ def _fits(batch: Batch, left: IntArray, right: IntArray, bottom: IntArray, top: 
 Placement = tuple[IntArray, IntArray, FloatArray, FloatArray]
 
 
-def _exact_placement(x: FloatArray, y: FloatArray) -> Placement:
+def exact_placement(x: FloatArray, y: FloatArray) -> Placement:
+    """Split positions into pixel and fraction."""
     centre_x, centre_y = nearest_pixel(x), nearest_pixel(y)
     return centre_x, centre_y, x - centre_x, y - centre_y
 
 
-def _lsst_placement(x: FloatArray, y: FloatArray) -> Placement:
+def lsst_placement(x: FloatArray, y: FloatArray) -> Placement:
     """Split positions into pixel and fraction as afw ``src/math/offsetImage.cc`` does.
 
     The position passes through single precision, and a position within a pixel of the

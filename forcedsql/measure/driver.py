@@ -1,6 +1,7 @@
 """The driver: positions to pixels, batches through the plugins, corrections at the end."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator
 from threading import Lock
 from weakref import WeakKeyDictionary
 
@@ -16,9 +17,11 @@ from forcedsql.measure.batch import INVALID_PSF, Batch, Columns
 from forcedsql.measure.joint_flux import joint_flux
 from forcedsql.measure.kernels import Planes, default_kernel
 from forcedsql.measure.kernels.protocol import contiguous
+from forcedsql.measure.noise_replacement import uncovered_in_turn
 from forcedsql.measure.reach import read_needed_rows
+from forcedsql.measure.scale_variance import scale_variance
 from forcedsql.plugins import CATALOG_ORDER, Plugin, plugins_in_order
-from forcedsql.schema import Column, measured_columns
+from forcedsql.schema import UNDEBLENDED, Column, measured_columns
 
 _TILE = 128
 _BATCH_ROWS = 1024
@@ -74,16 +77,12 @@ def measure_positions(
     columns = _blank_columns(schema, len(x))
     columns["x"], columns["y"], columns["centroid_flag"] = x, y, ~np.isfinite(x)
     _flag_unmeasured(columns, ~on_image, on_sky & ~on_image)
-    rows = np.flatnonzero(on_image)
-    rows = rows[_tile_order(x[rows] - exposure.xy0[0], y[rows] - exposure.xy0[1])]
+    measured = scale_variance(exposure).exposure if config.do_scale_variance else exposure
     with np.errstate(all="ignore"):
-        for part, batch in _batches(exposure, x, y, rows, config):
-            _run_plugins(batch, config)
-            for name, values in batch.measured.items():
-                columns[name][part] = values
+        _measure_rows(measured, x, y, np.flatnonzero(on_image), config, columns)
         if config.deblend == "joint":
             others = None if neighbours is None else pixel_positions(exposure, *neighbours)[:2]
-            joint = joint_flux(exposure, planes_of(exposure), (x, y), config, others)
+            joint = joint_flux(measured, planes_of(measured), (x, y), config, others)
             columns[INVALID_PSF] |= joint.pop(INVALID_PSF)
             columns |= joint
         _calibrate(exposure, schema, columns, config)
@@ -95,6 +94,16 @@ def flux_unit(exposure: Exposure, config: MeasurementConfig) -> str:
     if _factor_applies(exposure, config):
         return "nJy"
     return exposure.unit or "ct"
+
+
+def provenance(exposure: Exposure, config: MeasurementConfig) -> dict[str, str]:
+    """Return what made the measurements: version, configuration, variance factor and seed."""
+    facts = {"config": json.dumps(config.to_mapping()), "config_digest": config.digest()}
+    if config.do_scale_variance:
+        facts["VARIANCE_SCALE"] = repr(scale_variance(exposure).factor)
+    if config.do_replace_with_noise:
+        facts["noise_seed"] = str(config.noise_seed)
+    return facts
 
 
 def planes_of(exposure: Exposure) -> Planes:
@@ -191,6 +200,31 @@ def _flag_unmeasured(columns: Columns, unmeasured: BoolArray, off_image: BoolArr
             columns[name] |= off_image
 
 
+def _measure_rows(
+    exposure: Exposure,
+    x: FloatArray,
+    y: FloatArray,
+    rows: IntArray,
+    config: MeasurementConfig,
+    columns: Columns,
+) -> None:
+    """Fill in the rows of positions on the image; the exposure itself is never changed."""
+    views: Iterable[tuple[IntArray, Exposure]] = ((np.arange(len(rows)), exposure),)
+    if config.do_replace_with_noise:
+        views = uncovered_in_turn(exposure, x[rows], y[rows], config)
+    for some, view in views:
+        for part, batch in _batches(view, x, y, rows[some], config):
+            _run_plugins(batch, config)
+            for name, values in batch.measured.items():
+                columns[name][part] = values
+    undeblended = plugins_in_order(config.undeblended)
+    for part, batch in _batches(exposure, x, y, rows, config) if undeblended else ():
+        for plugin in undeblended:
+            _run(plugin, batch, config)
+            for column in plugin.columns(config):
+                columns[UNDEBLENDED + column.source][part] = batch.measured[column.source]
+
+
 def _tile_order(x: FloatArray, y: FloatArray) -> IntArray:
     """Return the order that visits positions tile by tile, so that their pixels stay in the cache."""
     tile_x, tile_y = nearest_pixel(x) // _TILE, nearest_pixel(y) // _TILE
@@ -200,23 +234,26 @@ def _tile_order(x: FloatArray, y: FloatArray) -> IntArray:
 def _batches(
     exposure: Exposure, x: FloatArray, y: FloatArray, rows: IntArray, config: MeasurementConfig
 ) -> Iterator[tuple[IntArray, Batch]]:
-    needs_psf = any(plugin.needs_psf for plugin in plugins_in_order(config.all_plugins))
+    """Yield rows and their batch, tile by tile of the image."""
+    plugins = plugins_in_order((*config.all_plugins, *config.undeblended))
+    needs_psf = any(plugin.needs_psf for plugin in plugins)
     if needs_psf:
         exposure.require_supported("psf")
     planes, kernel = _planes_so_far(exposure), default_kernel()
+    rows = rows[_tile_order(x[rows] - exposure.xy0[0], y[rows] - exposure.xy0[1])]
     for start in range(0, len(rows), _BATCH_ROWS):
         part = rows[start : start + _BATCH_ROWS]
         psf = exposure.psf if needs_psf else None
         images, shapes = (None, None) if psf is None else psf.images_and_shapes(x[part], y[part])
-        batch = Batch(exposure, planes, kernel, x[part], y[part], images, shapes)
-        read_needed_rows(batch, config)
+        measured: Columns = {INVALID_PSF: np.zeros(len(part), np.bool_)}
+        batch = Batch(exposure, planes, kernel, x[part], y[part], images, shapes, measured)
+        read_needed_rows(batch, plugins, config)
         yield part, batch
 
 
 def _run_plugins(batch: Batch, config: MeasurementConfig) -> None:
     """Fill in ``batch.measured``, each plugin seeing what those before it have measured."""
     plugins = plugins_in_order(config.all_plugins)
-    batch.measured[INVALID_PSF] = np.zeros(len(batch), np.bool_)
     for plugin in plugins:
         if plugin.order < CATALOG_ORDER:
             _run(plugin, batch, config)

@@ -62,7 +62,7 @@ def weighted_sums(planes: Planes, weights: Weights) -> FloatArray:
     return sums
 
 
-def inverse_of(matrix: FloatArray) -> tuple[FloatArray, FloatArray]:
+def inverse_of(matrix: FloatArray | Float32Array) -> tuple[FloatArray, FloatArray]:
     """Invert symmetric matrices given as (n, 3) xx, xy, yy; return inverses and determinants."""
     xx, xy, yy = matrix.astype(np.float64).T
     determinant = xx * yy - xy * xy

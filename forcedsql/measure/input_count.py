@@ -5,6 +5,7 @@ import pyarrow as pa
 
 from forcedsql.config import MeasurementConfig
 from forcedsql.measure.batch import Batch, Columns
+from forcedsql.measure.reach import no_reach
 from forcedsql.plugins import SHAPE_ORDER, Plugin
 from forcedsql.schema import Column, flag_column, value_column
 
@@ -47,4 +48,5 @@ PLUGIN = Plugin(
     order=SHAPE_ORDER,
     columns=input_count_columns,
     measure=input_count,
+    reach=no_reach,
 )

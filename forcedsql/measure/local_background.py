@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from forcedsql.arrays import FloatArray, IntArray
+from forcedsql.arrays import Float32Array, FloatArray, IntArray
 from forcedsql.config import MeasurementConfig
 from forcedsql.measure.batch import INVALID_PSF, Batch, Columns, plane_bits
 from forcedsql.measure.spans import Groups, clipped_statistics, ellipse_spans
@@ -69,7 +69,9 @@ def local_background(batch: Batch, config: MeasurementConfig) -> Columns:
     }
 
 
-def _ring_pixels(batch: Batch, config: MeasurementConfig, radius: FloatArray) -> tuple[IntArray, FloatArray]:
+def _ring_pixels(
+    batch: Batch, config: MeasurementConfig, radius: Float32Array
+) -> tuple[IntArray, FloatArray]:
     """Return (owner, value) of the unmasked pixels of every ring, (k,) each."""
     planes = config.plugin_option(NAME, "badMaskPlanes")
     bad = plane_bits(batch.exposure, batch.known_planes(planes), option=f"{NAME}.badMaskPlanes")

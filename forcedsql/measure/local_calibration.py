@@ -5,6 +5,7 @@ import numpy as np
 from forcedsql.arrays import FloatArray
 from forcedsql.config import MeasurementConfig
 from forcedsql.measure.batch import Batch, Columns
+from forcedsql.measure.reach import no_reach
 from forcedsql.plugins import FLUX_ORDER, SHAPE_ORDER, Plugin, PluginOption
 from forcedsql.schema import Column, flag_column, value_column
 from forcedsql.wcs import SkyWcs
@@ -63,8 +64,9 @@ def local_wcs_columns(_: MeasurementConfig) -> tuple[Column, ...]:
 def local_wcs(batch: Batch, _: MeasurementConfig) -> Columns:
     """Linearise the sky projection at each position; see `cd_matrix`."""
     matrix = cd_matrix(batch.exposure.require_wcs(), batch.x, batch.y)
-    columns = {f"localWcs_CDMatrix_{i}_{j}": matrix[:, i - 1, j - 1] for i, j in _ELEMENTS}
-    return columns | {"localWcs_flag": ~np.isfinite(matrix).all(axis=(1, 2))}
+    columns: Columns = {f"localWcs_CDMatrix_{i}_{j}": matrix[:, i - 1, j - 1] for i, j in _ELEMENTS}
+    columns["localWcs_flag"] = ~np.asarray(np.isfinite(matrix).all(axis=(1, 2)))
+    return columns
 
 
 def jacobian_columns(_: MeasurementConfig) -> tuple[Column, ...]:
@@ -139,6 +141,7 @@ PHOTO_CALIB_PLUGIN = Plugin(
     order=FLUX_ORDER,
     columns=photo_calib_columns,
     measure=local_photo_calib,
+    reach=no_reach,
 )
 
 LOCAL_WCS_PLUGIN = Plugin(
@@ -147,6 +150,7 @@ LOCAL_WCS_PLUGIN = Plugin(
     order=FLUX_ORDER,
     columns=local_wcs_columns,
     measure=local_wcs,
+    reach=no_reach,
 )
 
 JACOBIAN_PLUGIN = Plugin(
@@ -155,5 +159,6 @@ JACOBIAN_PLUGIN = Plugin(
     order=SHAPE_ORDER,
     columns=jacobian_columns,
     measure=jacobian,
+    reach=no_reach,
     options=(PluginOption(name="pixelScale", default=0.5, meaning="side of the nominal pixel in arcsec"),),
 )

@@ -1,7 +1,7 @@
 """Which rows of an image a measurement looks at, so that no others need be read."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -10,14 +10,14 @@ from forcedsql.geometry import nearest_pixel
 from forcedsql.measure.batch import Batch
 from forcedsql.measure.sinc import SincAperture
 from forcedsql.pixel_rows import rows_around
-from forcedsql.plugins import plugins_in_order
+from forcedsql.plugins import Plugin
 
 _MARGIN = 2
 """Rows added to every reach: positions are rounded to pixels in more than one way."""
 
 
-def read_needed_rows(batch: Batch, config: MeasurementConfig) -> None:
-    """Read the rows that the plugins of a configuration look at, as far as they are not in memory.
+def read_needed_rows(batch: Batch, plugins: Iterable[Plugin], config: MeasurementConfig) -> None:
+    """Read the rows that plugins look at, as far as they are not in memory.
 
     One plugin that does not declare its reach makes it all rows.
 
@@ -28,7 +28,7 @@ def read_needed_rows(batch: Batch, config: MeasurementConfig) -> None:
     """
     count = batch.exposure.shape[0]
     reach = 0
-    for plugin in plugins_in_order(config.all_plugins):
+    for plugin in plugins:
         reach = max(reach, count if plugin.reach is None else plugin.reach(batch, config))
     row = nearest_pixel(batch.y) - batch.exposure.xy0[1]
     batch.exposure.read_rows(rows_around(row, reach, count))

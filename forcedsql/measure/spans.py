@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from forcedsql.arrays import AnyArray, BoolArray, FloatArray, IntArray
+from forcedsql.arrays import AnyArray, FloatArray, IntArray
 
 _BLOCK_PIXELS = 1 << 22
 """Pixels that are listed at a time, which bounds the memory used."""
 
 IQR_TO_SIGMA = 0.741301109252802
-"""Standard deviation of a normal distribution over its interquartile range (afw ``src/math/Statistics.cc``)."""
+"""Standard deviation of a normal distribution over its interquartile range, as afw spells it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -164,8 +164,3 @@ def _mean_and_sigma(
         shift = np.bincount(owner, from_guess, count) / number
         squares = np.bincount(owner, np.square(from_guess - shift[owner]), count)
         return guess + shift, np.sqrt(squares / (number - 1))
-
-
-def any_in_groups(owner: IntArray, condition: BoolArray, count: int) -> BoolArray:
-    """Tell, (count,) bool, which groups hold a value for which the condition is true."""
-    return np.bincount(owner[condition], minlength=count) > 0

@@ -43,9 +43,8 @@ def median_variance(batch: Batch, config: MeasurementConfig) -> Columns:
     value, good = np.full(n, np.nan), np.zeros(n, np.bool_)
     for owner, row, column in ellipse_spans(x, y, quadrupole, batch.planes.shape).blocks():
         kept = (batch.planes.mask[row, column] & np.int32(bad)) == 0
-        owner = owner[kept]
-        sets, owner = np.unique(owner, return_inverse=True)
-        value[sets] = _medians(owner, batch.planes.variance[row[kept], column[kept]], len(sets))
+        sets, place = np.unique(owner[kept], return_inverse=True)
+        value[sets] = _medians(place, batch.planes.variance[row[kept], column[kept]], len(sets))
         good[sets] = True
     return {"variance_flag": ~good, "variance_value": value, "variance_flag_emptyFootprint": ~good}
 

@@ -164,6 +164,7 @@ def _info(parts: _Components, metadata: Cards) -> ExposureInfo:
         patch="" if patch is None else str(patch),
         mjd=visit_info.mjd,
         exposure_time=visit_info.exposure_time,
+        background_mean=number_card(metadata, "BGMEAN"),
     )
 
 
