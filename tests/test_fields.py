@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from forcedsql.calibration import PhotoCalib
-from forcedsql.fields import ChebyshevField, ConstantField
+from forcedsql.errors import ConfigError
+from forcedsql.fields import ChebyshevField, ConstantField, ProductField, SumField
 from forcedsql.geometry import Box
 
 
@@ -35,3 +36,19 @@ def test_a_calibration_is_its_mean_or_its_field():
     x = np.array([1.0, 2.0])
     assert PhotoCalib(0.5).factor(x, x).tolist() == [0.5, 0.5]
     assert PhotoCalib(0.5, field=ConstantField(2.0)).factor(x, x).tolist() == [2.0, 2.0]
+
+
+def test_a_sum_and_a_product_are_made_at_each_position():
+    box, x = Box(0, 0, 10, 10), np.array([-0.5, 4.5, 9.5])
+    slope, two = ChebyshevField(box, np.array([[1.0, 0.5]])), ConstantField(2.0, box)
+    assert SumField((slope, two, slope)).evaluate(x, x).tolist() == [3.0, 4.0, 5.0]
+    assert ProductField((slope, two, slope)).evaluate(x, x).tolist() == [0.5, 2.0, 4.5]
+    assert SumField((slope, two)).bbox == ProductField((slope, two)).bbox == box
+
+
+@pytest.mark.parametrize("kind", [SumField, ProductField])
+def test_fields_over_several_boxes_and_no_fields_make_no_field(kind):
+    with pytest.raises(ConfigError, match="several boxes"):
+        kind((ConstantField(1.0, Box(0, 0, 9, 9)), ConstantField(1.0, Box(0, 0, 9, 8))))
+    with pytest.raises(ConfigError, match=f"{kind.__name__}: it has no"):
+        kind(())
