@@ -1,7 +1,5 @@
-"""The lsst.images reader on whole files: real ones, larger ones measured, damaged ones."""
+"""The lsst.images reader on whole files: real ones, and larger ones that are measured."""
 
-import copy
-import sys
 from functools import partial
 
 import numpy as np
@@ -10,9 +8,10 @@ import pytest
 
 import forcedsql
 from forcedsql.config import MeasurementConfig
-from forcedsql.errors import ForcedSQLError, ReadError
+from forcedsql.errors import ReadError
 from forcedsql.readers import archive_classes, open_exposure
 from tests.readers import lsst_images_file as layout
+from tests.readers.lsst_images.small_files import small_file
 from tests.readers.lsst_images_file import PSF_FLUX
 
 REAL = ("visit_image_dp1", "visit_image_dp2", "visit_image_gaussian", "cell_coadd_dp2")
@@ -262,100 +261,6 @@ def test_mask_planes_raise_the_flags_of_their_afw_names(tmp_path):
         assert raised == [flag]
 
 
-def small_file(which="coadd"):
-    if which == "coadd":
-        bounds = layout.cell_bounds(cell=(20, 20), cells=(2, 2), first=(0, 0), missing=[(1, 1)])
-        ones = np.ones((40, 40))
-        psf = np.random.default_rng(0).uniform(size=(2, 2, 5, 5))
-        table = {"cell_i": [0, 0, 1], "cell_j": [0, 1, 0], PSF_FLUX: [1.0, 1.0, 1.0]}
-        return layout.cell_coadd(ones, ones, np.zeros((40, 40), int), psf, bounds=bounds, ap_corr=table)
-    bounds = layout.box(0, 0, 40, 40)
-    product = layout.combined("PRODUCT", *[layout.chebyshev(bounds, [[1.0, 0.1]])] * 2)
-    file = layout.visit_image(np.ones((40, 40)), np.ones((40, 40)), ap_corr={PSF_FLUX: product})
-    file.tree["psf"] = layout.piff_psf(file, np.full((25, 1), 0.04), stamp_size=5, order=0, keys=("x", "y"))
-    return file
-
-
-JUNK = [None, True, -1, 0, 3, 2**70, 1e308, float("nan"), "", "x", "fits:IMAGE", "fits:NONE[7]"]
-JUNK += [[], [[1], [2, 3]], {}, {"data": ["a"]}, [None] * 3]
-
-
-def places(value, way=()):
-    """Ways to every value of a tree."""
-    yield way
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, part in items:
-        yield from places(part, (*way, key))
-
-
-def with_junk(tree, rng):
-    """A tree in which one value is another, or missing."""
-    changed = copy.deepcopy(tree)
-    ways = [way for way in places(changed) if way]
-    *way, last = ways[rng.integers(len(ways))]
-    parent = changed
-    for key in way:
-        parent = parent[key]
-    if rng.uniform() < 0.2:
-        del parent[last]
-    else:
-        parent[last] = JUNK[rng.integers(len(JUNK))]
-    return changed
-
-
-def open_and_measure(path):
-    """Tell whether the file opens; of errors, only one line of this package's may come out."""
-    exposure = fault_of(open_exposure, path, allowed=ReadError)
-    if isinstance(exposure, ReadError):
-        assert str(exposure).startswith(f"{path}: ")
-        return False
-    positions = pa.table({"id": [1, 2, 3], "ra": [55.0, 55.01, 55.005], "dec": [-30.0, -30.01, -30.0]})
-    fault_of(forcedsql.measure, exposure, positions, allowed=ForcedSQLError)
-    return True
-
-
-def fault_of(function, *arguments, allowed):
-    """What a function returns, or the fault of an allowed kind that it raises."""
-    try:
-        return function(*arguments)
-    except allowed as fault:
-        if "\n" in str(fault):
-            raise
-        return fault
-
-
-@pytest.mark.parametrize("which", ["coadd", "visit"])
-def test_trees_with_one_value_changed_give_an_exposure_or_a_read_error(tmp_path, which):
-    rng = np.random.default_rng(2026)
-    opened = 0
-    for _ in range(100):
-        file = small_file(which)
-        file.tree = with_junk(file.tree, rng)
-        opened += open_and_measure(file.write(tmp_path / "mutated.fits"))
-    # Most of a tree is not needed, or has a value that is as good.
-    assert 0 < opened < 100
-
-
-@pytest.mark.parametrize("which", ["coadd", "visit"])
-def test_files_with_some_bytes_changed_give_an_exposure_or_a_read_error(tmp_path, which):
-    rng = np.random.default_rng(2027)
-    content = np.frombuffer(small_file(which).write(tmp_path / "whole.fits").read_bytes(), np.uint8)
-    opened = 0
-    for _ in range(60):
-        mutated = content.copy()
-        at = rng.integers(mutated.size, size=rng.integers(1, 30))
-        mutated[at] = rng.integers(256, size=at.size)
-        path = tmp_path / "mutated.fits"
-        path.write_bytes(mutated[: rng.integers(1, mutated.size)] if rng.uniform() < 0.1 else mutated)
-        opened += open_and_measure(path)
-    assert opened < 60
-
-
-def test_a_whole_file_of_either_kind_opens(tmp_path):
-    for which in ("coadd", "visit"):
-        assert open_and_measure(small_file(which).write(tmp_path / f"{which}.fits"))
-
-
 def test_an_image_without_variance_is_no_exposure(tmp_path):
     file = small_file("visit")
     file.tree = {**layout.schema("color_image"), "image": file.tree["image"]}
@@ -398,63 +303,3 @@ def test_the_schemas_of_a_file_are_listed_with_what_is_read(tmp_path):
     visit = {part.name: part for part in archive_classes(small_file("visit").write(tmp_path / "visit.fits"))}
     assert not visit["detector"].known
     assert visit["chebyshev_field"].count == 2
-
-
-def random_positions(exposure, count=30):
-    box = exposure.bbox
-    rng = np.random.default_rng(4)
-    return rng.uniform(box.x0, box.x1, count), rng.uniform(box.y0, box.y1, count)
-
-
-def files_for_the_package(tmp_path):
-    """A coadd; images with fields of every kind, with more planes than an HDU has, with a Piff fit."""
-    file, *_ = coadd_file()
-    yield file.write(tmp_path / "coadd.fits")
-    file, rng, bounds = small_file("visit"), np.random.default_rng(6), layout.box(0, 0, 40, 40)
-    slope = layout.chebyshev(bounds, [[1.0, 0.1], [0.3, 0.0]])
-    lines = {axis: layout.inline(np.linspace(0.0, 39.0, 5)) for axis in "xy"}
-    grid = {"bounds": bounds, "data": layout.inline(rng.normal(size=(5, 5))), "field_type": "SPLINE"}
-    file.tree["aperture_corrections"]["fields"] = {
-        "sum": layout.combined("SUM", slope, slope),
-        "product": layout.combined("PRODUCT", slope, slope),
-        "spline": {**layout.schema("spline_field"), **grid, **lines},
-    }
-    file.tree["psf"] = layout.gaussian_psf(1.8, 15)
-    names = [f"P{n}" for n in range(28)] + ["NO_DATA", "SATURATED", "BAD", "CROSSTALK"]
-    file.tree["mask"]["planes"] = [{"name": name, "description": "."} for name in names]
-    file.images["MASK"] = rng.integers(2**31, size=(40, 40)).astype(np.int32)
-    second = rng.integers(2, size=(40, 40)).astype(np.int32)
-    file.tree["mask"]["data"].append(file.image_node("MASK_2", second))
-    yield file.write(tmp_path / "visit.fits")
-    solution = rng.uniform(0.1, 1.0, (25, 6)) * [1.0, 1e-3, 1e-6, 1e-3, 1e-6, 1e-6]
-    file.tree["psf"] = layout.piff_psf(file, solution, stamp_size=9, order=2, keys=("u", "v"))
-    yield file.write(tmp_path / "piff.fits")
-
-
-def test_the_package_and_this_reader_agree(tmp_path):
-    if sys.version_info < (3, 12):
-        pytest.skip("lsst-images needs Python 3.12")
-    pytest.importorskip("lsst.images", reason="lsst-images is not installed")
-    from lsst.images.serialization import read_archive
-
-    for path in files_for_the_package(tmp_path):
-        theirs, ours = read_archive(str(path)), open_exposure(path)
-        np.testing.assert_array_equal(ours.image, theirs.image.array)
-        np.testing.assert_array_equal(ours.variance, theirs.variance.array)
-        names = {"SATURATED": "SAT", "INTERPOLATED": "INTRP", "COSMIC_RAY": "CR", "DETECTION_EDGE": "EDGE"}
-        for name in theirs.mask.schema.names:
-            bit = ours.mask_planes[names.get(name, name)]
-            np.testing.assert_array_equal((ours.mask >> bit) & 1 == 1, theirs.mask.get(name))
-        x, y = random_positions(ours)
-        sky = theirs.sky_projection.pixel_to_sky(x=x, y=y)
-        np.testing.assert_allclose(ours.wcs.pixel_to_sky(x, y), [sky.ra.deg, sky.dec.deg], atol=1e-12)
-        for name, field in theirs.aperture_corrections.items():
-            np.testing.assert_allclose(ours.ap_corr[name].evaluate(x, y), field(x=x, y=y), rtol=1e-12)
-        kernels, images = ours.psf.kernel_images(x, y), ours.psf.images(x, y)
-        for k in np.flatnonzero(kernels.valid):
-            expected = theirs.psf.compute_kernel_image(x=x[k], y=y[k]).array
-            np.testing.assert_allclose(kernels.values[k], expected, atol=1e-9)
-            if ours.info.tract is None:  # the package cannot move the PSF of a cell
-                expected = theirs.psf.compute_stellar_image(x=x[k], y=y[k])
-                np.testing.assert_allclose(images.values[k], expected.array, atol=1e-9)
-                assert (images.x0[k], images.y0[k]) == (expected.bbox.x.start, expected.bbox.y.start)

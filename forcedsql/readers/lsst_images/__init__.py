@@ -18,7 +18,7 @@ from forcedsql.geometry import Box
 from forcedsql.readers.archive import ArchiveClass, UnknownClassError
 from forcedsql.readers.cards import integer_card
 from forcedsql.readers.fits_file import FitsFile
-from forcedsql.readers.lsst_images.calibration import ApCorr, read_ap_corr, read_photo_calib
+from forcedsql.readers.lsst_images.calibration import read_ap_corr, read_photo_calib
 from forcedsql.readers.lsst_images.information import read_info
 from forcedsql.readers.lsst_images.planes import read_float_plane, read_mask
 from forcedsql.readers.lsst_images.projection import read_sky_projection
@@ -116,7 +116,7 @@ class _Components:
     def ap_corr(self) -> ApCorrMap | None:
         """Return the aperture corrections; a file without any has no map."""
         found = self.get("ap_corr", "aperture_corrections", lambda node: read_ap_corr(self._sources, node))
-        if not isinstance(found, ApCorr):
+        if found is None:
             return None
         if _PSF_FLUX in found.unknown:
             self.unsupported["ap_corr"] = found.unknown[_PSF_FLUX]
@@ -185,8 +185,7 @@ def _required_version(node: Node) -> int:
 def _schemas(value: Any) -> Iterator[str]:
     """Yield the names of the schemas of a tree's parts."""
     if isinstance(value, dict):
-        name = schema_of(Node(value)) if isinstance(value.get("schema_url"), str) else ""
-        if name.isprintable() and name:
+        if name := schema_of(Node(value)):
             yield name
         value = list(value.values())
     if isinstance(value, list):

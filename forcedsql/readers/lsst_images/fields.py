@@ -32,7 +32,7 @@ def read_field(sources: Sources, node: Node) -> BoundedField:
     UnknownClassError
         If it is of a kind that is not known.
     """
-    kind = node.child("field_type").text()
+    kind = node.child("field_type").label()
     if kind not in _READERS:
         raise UnknownClassError(f"field of type {kind}")
     return _READERS[kind](sources, node)

@@ -34,7 +34,7 @@ def read_sky_projection(node: Node) -> AstWcs:
     if not mappings or len(frames) != len(mappings) + 1:
         raise ReadError(f"{transform.path} has {len(frames)} frames for {len(mappings)} mappings")
     if frames[-1].value != "ICRS":
-        raise UnknownClassError(f"projection to {str(frames[-1].value)[:40]}")
+        raise UnknownClassError(f"projection to {str(frames[-1].value)[:40]!r}")
     if any(mapping.has("column") for mapping in mappings):
         raise UnknownClassError("projection by reference")
     texts = [mapping.child("ast").text(limit=MAX_CHARACTERS) for mapping in mappings]

@@ -46,7 +46,7 @@ def read_psf(sources: Sources, node: Node) -> Psf:
 
 def schema_of(node: Node) -> str:
     """Return the name of a node's schema: ``piff_psf`` of ``https://.../piff_psf-1.0.0``; "" for none."""
-    url = node.child("schema_url").text() if node.has("schema_url") else ""
+    url = node.child("schema_url").label() if node.has("schema_url") else ""
     return url.rpartition("/")[2].rpartition("-")[0]
 
 
@@ -70,7 +70,7 @@ def _piff_psf(sources: Sources, node: Node) -> PiffPsf:
     parts = fit.child("objects").child("piff")
     model = _require_type(parts.child("structs").child("model"), "PixelGrid")
     wcs = parts.child("wcs").child("wcs")
-    if wcs.child("wcs_type").text() != "pixel_scale":
+    if wcs.child("wcs_type").label() != "pixel_scale":
         raise UnknownClassError(f"Piff fit with a projection of type {wcs.child('wcs_type').text()}")
     grid = PixelGrid(
         size=_side(model.child("size")),
@@ -85,7 +85,7 @@ def _piff_psf(sources: Sources, node: Node) -> PiffPsf:
 def _interpolant(text: str) -> LanczosInterpolant:
     match = _LANCZOS.fullmatch(text)
     if match is None:
-        raise UnknownClassError(f"Piff fit with the interpolant {text[:40]}")
+        raise UnknownClassError(f"Piff fit with the interpolant {text[:40]!r}")
     order = int(match["order"])
     limits.require_at_most(order, limits.MAX_LANCZOS_ORDER, "order of the interpolant")
     return LanczosInterpolant(order, conserve_dc=match["conserve"] != "False")
@@ -93,7 +93,7 @@ def _interpolant(text: str) -> LanczosInterpolant:
 
 def _polynomial(sources: Sources, parts: Node) -> BasisPolynomial:
     interp = _require_type(parts.child("structs").child("interp"), "BasisPolynomial")
-    keys = tuple(key.text() for key in interp.child("keys").elements(limit=len(_POSITION_KEYS)))
+    keys = tuple(key.label() for key in interp.child("keys").elements(limit=len(_POSITION_KEYS)))
     unknown = [key for key in keys if key not in _POSITION_KEYS]
     if unknown:
         raise UnknownClassError(f"Piff fit in {unknown[0]}")
@@ -123,7 +123,7 @@ def _terms(interp: Node, count: int) -> BoolArray:
 
 
 def _require_type(node: Node, wanted: str) -> Node:
-    found = node.child("type").text()
+    found = node.child("type").label()
     if found != wanted:
         raise UnknownClassError(f"Piff fit with a part of type {found}")
     return node

@@ -71,7 +71,7 @@ def test_a_bare_mapping_can_be_written_to_an_afw_file_and_read_back(opened, file
 @pytest.mark.parametrize(
     ("node", "what"),
     [
-        (projection(SKY.ast_text(), frames=["PIXELS", "GALACTIC"]), "projection to GALACTIC"),
+        (projection(SKY.ast_text(), frames=["PIXELS", "GALACTIC"]), "projection to 'GALACTIC'"),
         (projection(SKY.ast_text(), frames=["PIXELS", {"frame_type": "FIELD_ANGLE"}]), "projection to"),
         (projection("Begin LutMap\nNin = 2\nEnd LutMap\n"), "AST LutMap"),
     ],
@@ -117,4 +117,4 @@ def test_the_file_opens_without_a_projection_that_is_not_known(file, opened):
     file.tree["sky_projection"] = changed
     exposure = opened()
     assert exposure.wcs is None
-    assert exposure.unsupported == {"wcs": "projection to GALACTIC"}
+    assert exposure.unsupported == {"wcs": "projection to 'GALACTIC'"}

@@ -57,8 +57,8 @@ def test_the_stamp_of_a_piff_fit_is_as_large_as_the_file_says(file, sources):
         (("structs", "model", "type"), "Moffat", "type Moffat"),
         (("structs", "interp", "type"), "GPInterp", "type GPInterp"),
         (("structs", "interp", "keys"), ["x", "colorValue"], "Piff fit in colorValue"),
-        (("structs", "model", "interp"), "galsim.Quintic(gsparams=x)", "interpolant galsim.Quintic"),
-        (("structs", "model", "interp"), "__import__('os').system('true')", "interpolant __import__"),
+        (("structs", "model", "interp"), "galsim.Quintic(gsparams=x)", "interpolant 'galsim.Quintic"),
+        (("structs", "model", "interp"), "__import__('os').system('true')", 'interpolant "__import__'),
         (("wcs", "wcs", "wcs_type"), "affine", "projection of type affine"),
     ],
 )
