@@ -101,6 +101,12 @@ class LsstImagesFile:
         return {"source": source, "shape": list(shape), "datatype": dtype.name, "byteorder": "big"}
 
 
+def with_tree(content: bytes, tree: Mapping[str, Any]) -> bytes:
+    """A file's bytes with another JSON tree, and without the index, which the reader does not use."""
+    end = fits.Header.fromstring(content[:2880])["JSONADDR"]
+    return content[:end] + _bytes_of([fits.PrimaryHDU(), _json_hdu(tree)])[2880:]
+
+
 def visit_image(
     image: np.ndarray,
     variance: np.ndarray,

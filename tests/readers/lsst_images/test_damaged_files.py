@@ -12,6 +12,7 @@ from forcedsql.config import MeasurementConfig
 from forcedsql.errors import ForcedSQLError, ReadError
 from forcedsql.readers import open_exposure
 from tests.readers.lsst_images.small_files import small_file
+from tests.readers.lsst_images_file import with_tree
 
 JUNK = [None, True, -1, 0, 3, 2**70, 1e308, float("nan"), "", "x", "fits:IMAGE", "fits:NONE[7]"]
 JUNK += [[], [[1], [2, 3]], {}, {"data": ["a"]}, [None] * 3]
@@ -64,12 +65,12 @@ def fault_of(function, *arguments, allowed):
 
 @pytest.mark.parametrize("which", ["coadd", "visit"])
 def test_trees_with_one_value_changed_give_an_exposure_or_a_read_error(tmp_path, which):
-    rng = np.random.default_rng(2026)
+    rng, path, file = np.random.default_rng(2026), tmp_path / "mutated.fits", small_file(which)
+    content = file.write(path).read_bytes()
     opened = 0
     for _ in range(100):
-        file = small_file(which)
-        file.tree = with_junk(file.tree, rng)
-        opened += open_and_measure(file.write(tmp_path / "mutated.fits"))
+        path.write_bytes(with_tree(content, with_junk(file.tree, rng)))
+        opened += open_and_measure(path)
     # Most of a tree is not needed, or has a value that is as good.
     assert 0 < opened < 100
 
