@@ -302,4 +302,14 @@ def test_the_schemas_of_a_file_are_listed_with_what_is_read(tmp_path):
     assert known["cell_coadd"]
     visit = {part.name: part for part in archive_classes(small_file("visit").write(tmp_path / "visit.fits"))}
     assert not visit["detector"].known
+    assert not any(name.strip() == "" for name in visit)
     assert visit["chebyshev_field"].count == 2
+
+
+def test_a_part_with_an_odd_schema_is_not_listed_and_does_no_harm(tmp_path):
+    file = small_file("visit")
+    file.tree["detector"]["schema_url"] = 5
+    file.tree["summary_stats"]["schema_url"] = "https://images.lsst.io/schemas/a\nb-1.0.0"
+    path = file.write(tmp_path / "visit.fits")
+    assert open_exposure(path).psf is not None
+    assert not {"detector", "a\nb"} & {part.name for part in archive_classes(path)}

@@ -9,6 +9,7 @@ is NaN and flagged, as in LSST, unless they are left out by ``bad_mask_planes=("
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from forcedsql.calibration import ApCorrMap
@@ -86,7 +87,7 @@ def read_exposure(file: FitsFile) -> Exposure:
 
 def archive_classes(file: FitsFile) -> tuple[ArchiveClass, ...]:
     """Return the schemas of the parts of the file, and whether they are read."""
-    counts = Counter(_schemas(Sources(file).tree().value))
+    counts = Counter(filter(None, _schemas(Sources(file).tree().value)))
     return tuple(
         ArchiveClass(name, "lsst.images", count, name in _READ_SCHEMAS)
         for name, count in sorted(counts.items())
@@ -183,10 +184,10 @@ def _required_version(node: Node) -> int:
 
 
 def _schemas(value: Any) -> Iterator[str]:
-    """Yield the names of the schemas of a tree's parts."""
+    """Yield the names of the schemas of a tree's parts, "" for parts without one."""
     if isinstance(value, dict):
-        if name := schema_of(Node(value)):
-            yield name
+        with suppress(ReadError):
+            yield schema_of(Node(value))
         value = list(value.values())
     if isinstance(value, list):
         for part in value:
