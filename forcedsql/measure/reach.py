@@ -12,8 +12,8 @@ from forcedsql.measure.sinc import SincAperture
 from forcedsql.pixel_rows import rows_around
 from forcedsql.plugins import Plugin
 
-_MARGIN = 2
-"""Rows added to every reach: positions are rounded to pixels in more than one way."""
+_MARGIN = 3
+"""Rows added to every reach: kernels look two rows beyond a circle, and from ``floor(y)``."""
 
 
 def read_needed_rows(batch: Batch, plugins: Iterable[Plugin], config: MeasurementConfig) -> None:

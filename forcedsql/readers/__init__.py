@@ -43,7 +43,7 @@ def open_exposure(path: str | Path) -> "Exposure":
     FileLimitError
         If it asks for more memory or depth than `forcedsql.readers.limits` grants.
     """
-    with _recognised(Path(path)) as (reader, file):
+    with recognised(Path(path)) as (reader, file):
         exposure: Exposure = reader.read_exposure(file)
         return exposure
 
@@ -56,22 +56,23 @@ def archive_classes(path: str | Path) -> tuple["ArchiveClass", ...]:
     ReadError
         As `open_exposure`.
     """
-    with _recognised(Path(path)) as (reader, file):
+    with recognised(Path(path)) as (reader, file):
         classes: tuple[ArchiveClass, ...] = reader.archive_classes(file)
         return classes
 
 
 @contextmanager
-def _recognised(path: Path) -> Iterator[tuple[Any, Any]]:
+def recognised(path: Path) -> Iterator[tuple[Any, Any]]:
     """Open a file with the module of its format; every error names the file."""
     try:
         with import_module("forcedsql.readers.fits_file").open_fits(path) as file:
-            yield _reader_of(file), file
+            yield reader_of(file), file
     except ReadError as fault:
         raise type(fault)(f"{path}: {fault}") from fault
 
 
-def _reader_of(file: Any) -> Any:
+def reader_of(file: Any) -> Any:
+    """Return the module that reads an open file's format; ReadError if there is none."""
     for _, name in _FORMATS:
         module = import_module(name)
         if module.recognises(file):

@@ -4,11 +4,14 @@ Layout: afw ``src/image/ExposureFitsReader.cc``, ``ExposureInfo.cc``.
 """
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from forcedsql.calibration import ApCorrMap, PhotoCalib
 from forcedsql.errors import ReadError
 from forcedsql.exposure import Exposure, ExposureInfo
+from forcedsql.lazy_exposure import LazyExposure
+from forcedsql.pixel_rows import PixelRows
 from forcedsql.readers.archive import Archive, ArchiveClass, UnknownClassError
 from forcedsql.readers.cards import Cards, component_id, integer_card, number_card, text_card
 from forcedsql.readers.decoders import DECODERS
@@ -16,6 +19,7 @@ from forcedsql.readers.decoders.calibration import DecodedApCorrMap, photo_calib
 from forcedsql.readers.decoders.information import FilterLabel
 from forcedsql.readers.fits_file import FitsFile
 from forcedsql.readers.planes import (
+    PlaneHdus,
     find_planes,
     read_float_plane,
     read_mask_plane,
@@ -52,27 +56,45 @@ def read_exposure(file: FitsFile) -> Exposure:
     FileLimitError
         If it asks for more than `forcedsql.readers.limits` grants.
     """
-    version = _format_version(file)
     hdus = find_planes(file)
-    image_cards = file.cards(hdus.image)
-    metadata = _metadata(file, image_cards)
-    xy0 = read_origin(image_cards)
-    parts = _Components(file, metadata)
     return Exposure(
         image=read_float_plane(file, hdus.image),
         mask=read_mask_plane(file, hdus.mask),
         variance=read_float_plane(file, hdus.variance),
-        mask_planes=read_mask_planes(file.cards(hdus.mask)),
-        xy0=xy0,
-        wcs=_wcs(parts, image_cards, xy0),
-        psf=parts.get("psf", "PSF", "PSF"),
-        photo_calib=_photo_calib(parts, metadata, version),
-        ap_corr=_ap_corr(parts),
-        coadd_inputs=parts.get("coadd_inputs", "COADD_INPUTS", "coadd inputs"),
-        unit=text_card(image_cards, "BUNIT") or text_card(metadata, "BUNIT"),
-        info=_info(parts, metadata),
-        unsupported=parts.unsupported,
+        **_all_but_pixels(file, hdus),
     )
+
+
+def read_lazily(file: FitsFile, rows_of: Callable[[PlaneHdus], PixelRows]) -> LazyExposure:
+    """Read an afw exposure but for its pixels, which come from `rows_of` as they are needed.
+
+    Raises
+    ------
+    ReadError, FileLimitError
+        As `read_exposure`, for what is read.
+    """
+    hdus = find_planes(file)
+    return LazyExposure(rows=rows_of(hdus), **_all_but_pixels(file, hdus))
+
+
+def _all_but_pixels(file: FitsFile, hdus: PlaneHdus) -> dict[str, Any]:
+    version = _format_version(file)
+    image_cards = file.cards(hdus.image)
+    metadata = _metadata(file, image_cards)
+    xy0 = read_origin(image_cards)
+    parts = _Components(file, metadata)
+    return {
+        "mask_planes": read_mask_planes(file.cards(hdus.mask)),
+        "xy0": xy0,
+        "wcs": _wcs(parts, image_cards, xy0),
+        "psf": parts.get("psf", "PSF", "PSF"),
+        "photo_calib": _photo_calib(parts, metadata, version),
+        "ap_corr": _ap_corr(parts),
+        "coadd_inputs": parts.get("coadd_inputs", "COADD_INPUTS", "coadd inputs"),
+        "unit": text_card(image_cards, "BUNIT") or text_card(metadata, "BUNIT"),
+        "info": _info(parts, metadata),
+        "unsupported": parts.unsupported,
+    }
 
 
 def archive_classes(file: FitsFile) -> tuple[ArchiveClass, ...]:

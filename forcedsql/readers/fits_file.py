@@ -16,6 +16,7 @@ from forcedsql.arrays import AnyArray
 from forcedsql.errors import ForcedSQLError, ReadError
 from forcedsql.readers import limits
 from forcedsql.readers.cards import Cards
+from forcedsql.readers.layout import FileLayout, HduLayout, plain_cards
 
 # The filters of the warnings module belong to the process; one thread at a time may change them.
 _WARNINGS_LOCK = threading.RLock()
@@ -48,6 +49,8 @@ class FitsFile:
     hdus : astropy.io.fits.HDUList
     size : int or None
         Bytes of the file; None where it is compressed as a whole.
+    stream : binary file
+        The file that the HDUs are read from.
 
     Raises
     ------
@@ -55,8 +58,9 @@ class FitsFile:
         By every method, where the file is damaged or lacks what is asked for.
     """
 
-    def __init__(self, hdus: Any, size: int | None) -> None:
+    def __init__(self, hdus: Any, size: int | None, stream: BinaryIO) -> None:
         self._hdus = hdus
+        self._stream = stream
         self._size = size
         self._cards: dict[int, Cards] = {}
 
@@ -139,6 +143,48 @@ class FitsFile:
         with reading(f"the table in HDU {index}"):
             return hdu.data
 
+    def rows(self, index: int, first: int, count: int) -> Pixels:
+        """Return rows `first` to `first + count - 1` of an image HDU of two axes, (count, nx).
+
+        Of a tile-compressed image only the tiles that these rows touch are unpacked.
+        """
+        hdu = self._hdu(index)
+        if not isinstance(hdu, _IMAGE_HDUS):
+            raise ReadError(f"HDU {index} is a {type(hdu).__name__}, not an image")
+        with reading(f"rows {first} to {first + count - 1} of HDU {index}"):
+            values = np.asarray(hdu.section[first : first + count, :])
+        if values.shape[:1] != (count,):
+            raise ReadError(f"HDU {index} has no complete image")
+        return Pixels(values, isinstance(hdu, fits.CompImageHDU))
+
+    def layout(self) -> FileLayout | None:
+        """Return where the data of every HDU are and what its header says; None for a gzipped file."""
+        if self._size is None:
+            return None
+        count = 0
+        while self.has(count):
+            count += 1
+        return FileLayout(self._size, tuple(self._hdu_layout(index) for index in range(count)))
+
+    def _hdu_layout(self, index: int) -> HduLayout:
+        hdu = self._hdu(index)
+        self._require_complete(index, hdu)
+        with reading(f"the header of HDU {index}"):
+            place = hdu.fileinfo()
+            storage: Cards = {}
+            kind = "other"
+            if isinstance(hdu, fits.CompImageHDU):
+                kind = "tiles"
+                self._stream.seek(place["hdrLoc"])
+                text = self._stream.read(place["datLoc"] - place["hdrLoc"])
+                storage = plain_cards(dict(fits.Header.fromstring(text)))
+            elif isinstance(hdu, _IMAGE_HDUS):
+                kind = "image"
+            elif isinstance(hdu, fits.BinTableHDU):
+                kind = "table"
+        cards = plain_cards(self.cards(index))
+        return HduLayout(kind, place["datLoc"], place["datSpan"], cards, storage)
+
     def _hdu(self, index: int) -> Any:
         if not self.has(index):
             raise ReadError(f"the file has no HDU {index} (it is cut short, or its pointers are wrong)")
@@ -171,7 +217,7 @@ def open_fits(path: Path) -> Iterator[FitsFile]:
             # Reading without memory mapping keeps no array tied to the open file.
             hdus = fits.open(stream, mode="readonly", memmap=False)
         try:
-            yield FitsFile(hdus, None if gzipped else path.stat().st_size)
+            yield FitsFile(hdus, None if gzipped else path.stat().st_size, stream)
         finally:
             with reading("its end"):
                 hdus.close()

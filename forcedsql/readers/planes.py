@@ -63,15 +63,7 @@ def read_float_plane(file: FitsFile, hdu: int) -> Float32Array:
         If it is too large.
     """
     pixels = file.pixels(hdu)
-    values = pixels.values
-    if values.dtype.kind not in "fiu":
-        raise ReadError(f"HDU {hdu} has pixels of type {values.dtype}")
-    with np.errstate(over="ignore", under="ignore"):
-        plane = np.array(values, dtype=np.float32, order="C")
-    if values.dtype.kind == "f" and not pixels.compressed:
-        plane[~np.isfinite(values)] = np.nan
-        plane[np.abs(values) < np.finfo(values.dtype).tiny] = 0.0
-    return plane
+    return float_pixels(pixels.values, compressed=pixels.compressed, label=f"HDU {hdu}")
 
 
 def read_mask_plane(file: FitsFile, hdu: int) -> MaskArray:
@@ -84,11 +76,25 @@ def read_mask_plane(file: FitsFile, hdu: int) -> MaskArray:
     FileLimitError
         If it is too large.
     """
-    values: AnyArray = file.pixels(hdu).values
+    return mask_pixels(file.pixels(hdu).values, label=f"HDU {hdu}")
+
+
+def float_pixels(values: AnyArray, *, compressed: bool, label: str) -> Float32Array:
+    """Return pixels of an image or variance plane as they are measured; see `read_float_plane`."""
+    if values.dtype.kind not in "fiu":
+        raise ReadError(f"{label} has pixels of type {values.dtype}")
+    with np.errstate(over="ignore", under="ignore"):
+        plane = np.array(values, dtype=np.float32, order="C")
+    if values.dtype.kind == "f" and not compressed:
+        plane[~np.isfinite(values)] = np.nan
+        plane[np.abs(values) < np.finfo(values.dtype).tiny] = 0.0
+    return plane
+
+
+def mask_pixels(values: AnyArray, *, label: str) -> MaskArray:
+    """Return pixels of a mask plane as they are measured; see `read_mask_plane`."""
     if values.dtype.kind not in "iu" or values.dtype.itemsize > 4:
-        raise ReadError(
-            f"HDU {hdu} has pixels of type {values.dtype}; a mask has integers of at most 32 bits"
-        )
+        raise ReadError(f"{label} has pixels of type {values.dtype}; a mask has integers of at most 32 bits")
     return np.array(values, order="C").astype(np.int32, casting="unsafe")
 
 

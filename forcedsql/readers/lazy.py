@@ -1,0 +1,166 @@
+"""Opening an exposure without its pixels, which are read row by row as they are needed."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from forcedsql.arrays import AnyArray, Float32Array
+from forcedsql.errors import ReadError
+from forcedsql.exposure import Exposure
+from forcedsql.pixel_rows import MaskArray, PixelRows
+from forcedsql.readers import limits, reader_of, recognised
+from forcedsql.readers.cards import integer_card
+from forcedsql.readers.file_bytes import FileBytes, FileState
+from forcedsql.readers.fits_file import FitsFile, open_fits
+from forcedsql.readers.known_file import open_known
+from forcedsql.readers.layout import FileLayout, HduLayout
+from forcedsql.readers.plane_rows import StoredPlane, stored_plane
+from forcedsql.readers.planes import PlaneHdus, float_pixels, mask_pixels
+
+_ROWS_AT_A_TIME = 256
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OpenedFile:
+    """An exposure, and the layout with which its file opens faster the next time.
+
+    Parameters
+    ----------
+    exposure : Exposure
+        Its pixels are in the file still, unless the format or a gzipped file forbids.
+    layout : str
+        See `FileLayout.to_json`; "" where there is none.
+    """
+
+    exposure: Exposure
+    layout: str
+
+
+def open_lazily(path: str | Path, layout: str = "") -> OpenedFile:
+    """Open an exposure so that measuring reads only the rows that it looks at.
+
+    The results are those of `forcedsql.open_exposure` to the bit.
+
+    Parameters
+    ----------
+    path : str or Path
+    layout : str
+        What an earlier opening of this very file gave.  One that does not fit is not used.
+
+    Raises
+    ------
+    ReadError, FileLimitError
+        As `forcedsql.open_exposure`.  Damage of pixels shows when they are read.
+    """
+    path = Path(path)
+    if layout:
+        try:
+            return OpenedFile(_open_known(path, FileLayout.from_json(layout)), layout)
+        except ReadError:
+            pass  # the file's own headers decide, and what is wrong with them is what is said
+    with recognised(path) as (reader, file):
+        found: FileLayout | None = file.layout()
+        if found is None or not hasattr(reader, "read_lazily"):
+            return OpenedFile(reader.read_exposure(file), "")
+        exposure = reader.read_lazily(file, _rows_by(FileState.of(path), found))
+        return OpenedFile(exposure, found.to_json())
+
+
+def _open_known(path: Path, layout: FileLayout) -> Exposure:
+    state = FileState.of(path)
+    with open_known(state, layout) as file:
+        exposure: Exposure = reader_of(file).read_lazily(file, _rows_by(state, layout))
+        return exposure
+
+
+def _rows_by(state: FileState, layout: FileLayout) -> Callable[[PlaneHdus], PixelRows]:
+    def rows_of(hdus: PlaneHdus) -> PixelRows:
+        return PixelRows(FilePlanes(state, layout, hdus))
+
+    return rows_of
+
+
+class FilePlanes:
+    """The planes of one exposure in its file: a `forcedsql.pixel_rows.RowSource`.
+
+    Parameters
+    ----------
+    state : FileState
+    layout : FileLayout
+    hdus : PlaneHdus
+
+    Raises
+    ------
+    ReadError
+        If the planes are not images of one shape.
+    FileLimitError
+        If they are larger than a reader grants.
+    """
+
+    def __init__(self, state: FileState, layout: FileLayout, hdus: PlaneHdus) -> None:
+        self._state = state
+        self._hdus = hdus
+        numbers = (hdus.image, hdus.mask, hdus.variance)
+        shapes = [_shape_of(layout.hdus[number], number) for number in numbers]
+        if len(set(shapes)) != 1:
+            raise ReadError(f"the planes have different numbers of pixels: {', '.join(map(str, shapes))}")
+        self._shape = shapes[0]
+        limits.require_at_most(
+            self._shape[0] * self._shape[1], limits.MAX_IMAGE_PIXELS, f"pixels in HDU {hdus.image}"
+        )
+        self._stored = {number: stored_plane(layout.hdus[number]) for number in numbers}
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, columns)."""
+        return self._shape
+
+    def read_rows(self, rows: slice, image: Float32Array, mask: MaskArray, variance: Float32Array) -> None:
+        """Fill rows of the planes; see `forcedsql.pixel_rows.RowSource`."""
+        try:
+            with self._state.open() as file, ExitStack() as opened:
+                read = _Reading(file, self._stored, lambda: opened.enter_context(open_fits(self._state.path)))
+                for first in range(rows.start, rows.stop, _ROWS_AT_A_TIME):
+                    some = slice(first, min(first + _ROWS_AT_A_TIME, rows.stop))
+                    image[some] = read.floats(self._hdus.image, some)
+                    mask[some] = read.bits(self._hdus.mask, some)
+                    variance[some] = read.floats(self._hdus.variance, some)
+        except ReadError as fault:
+            raise type(fault)(f"{self._state.path}: {fault}") from fault
+
+
+class _Reading:
+    """One reading of rows: astropy opens the file where a plane is stored in an unusual way."""
+
+    def __init__(
+        self, file: FileBytes, stored: dict[int, StoredPlane | None], open_fully: Callable[[], FitsFile]
+    ) -> None:
+        self._file = file
+        self._stored = stored
+        self._open_fully = open_fully
+        self._fully: FitsFile | None = None
+
+    def floats(self, hdu: int, rows: slice) -> Float32Array:
+        values, compressed = self._rows(hdu, rows)
+        return float_pixels(values, compressed=compressed, label=f"HDU {hdu}")
+
+    def bits(self, hdu: int, rows: slice) -> MaskArray:
+        return mask_pixels(self._rows(hdu, rows)[0], label=f"HDU {hdu}")
+
+    def _rows(self, hdu: int, rows: slice) -> tuple[AnyArray, bool]:
+        plane, count = self._stored[hdu], rows.stop - rows.start
+        if plane is not None:
+            return plane.read(self._file, rows.start, count), plane.compressed
+        if self._fully is None:
+            self._fully = self._open_fully()
+        pixels: Any = self._fully.rows(hdu, rows.start, count)
+        return pixels.values, pixels.compressed
+
+
+def _shape_of(hdu: HduLayout, number: int) -> tuple[int, int]:
+    sides = [integer_card(hdu.cards, name) or 0 for name in ("NAXIS2", "NAXIS1")]
+    if hdu.kind not in ("image", "tiles") or integer_card(hdu.cards, "NAXIS") != 2 or min(sides) < 1:
+        raise ReadError(f"HDU {number} is not an image of 2 dimensions")
+    return sides[0], sides[1]
