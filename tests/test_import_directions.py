@@ -29,6 +29,7 @@ LAYERS = (
     {"simulate"},
     {"database"},
     {"compare", "plots"},
+    {"bench"},
     {"cli", "__main__", "__init__"},
 )
 LAYER = {name: level for level, names in enumerate(LAYERS) for name in names}
@@ -39,7 +40,7 @@ ALLOWED_IN = {
     "sqlalchemy": {"database"},
     "typer": {"cli"},
     "prompt_toolkit": {"cli"},
-    "matplotlib": {"plots"},
+    "matplotlib": {"plots", "bench"},
     "starlink": {"ast_library", "writer"},
 }
 

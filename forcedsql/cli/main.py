@@ -6,7 +6,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from forcedsql.cli import catalogs, compare, demo, doctor, info, measure, query, reference, shell
+from forcedsql.cli import bench, catalogs, compare, demo, doctor, info, measure, plugins, query, reference, shell
 from forcedsql.cli.exits import ExitCode, describe_exit_codes, exit_code_of
 from forcedsql.cli.narrate import say
 from forcedsql.errors import ForcedSQLError
@@ -32,8 +32,10 @@ for command in (
     shell.shell,
     info.info,
     doctor.doctor,
+    bench.bench,
     reference.columns,
     reference.config,
+    plugins.plugins,
 ):
     app.command()(command)
 

@@ -1,0 +1,136 @@
+"""The contestants of the catalogue workload: forcedsql with each of its kernels, and its peers."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from forcedsql.arrays import AnyArray
+from forcedsql.bench.catalogue import Catalogue
+from forcedsql.bench.peers import (
+    photutils_apertures,
+    photutils_psf,
+    sep_apertures,
+    sep_pixel_centres,
+)
+from forcedsql.config import MeasurementConfig
+from forcedsql.errors import ConfigError
+from forcedsql.measure.driver import measure_positions
+from forcedsql.native import native_library
+from forcedsql.native.library import KERNEL_VARIABLE
+
+Run = Callable[[], Mapping[str, AnyArray]]
+"""Does the timed work and returns what came out, by the names of the DP1 ``Source`` table."""
+
+Prepare = Callable[[Catalogue, int], Run]
+"""Takes a workload and a number of positions, does what is not timed, and returns the work."""
+
+YARDSTICK = "sep apertures"
+"""The contestant that all others are compared with."""
+
+OURS = ("forcedsql native", "forcedsql numpy")
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """Something that measures positions.
+
+    Parameters
+    ----------
+    name : str
+    work : str
+        What it measures, in words.
+    prepare : callable
+    compared : callable
+        Like `prepare`, for the comparison of fluxes: by the same definition as forcedsql's.
+    package : str
+        What must be importable; "" for forcedsql itself.
+    threaded : bool
+        Whether it can use several threads.
+    one_round : bool
+        So slow that it is timed once.
+    """
+
+    name: str
+    work: str
+    prepare: Prepare
+    compared: Prepare
+    package: str = ""
+    threaded: bool = False
+    one_round: bool = False
+
+    @property
+    def peer(self) -> str:
+        """Name by which an option asks for it: its package, "numpy" or "native"."""
+        return self.package or self.name.removeprefix("forcedsql ")
+
+    def why_missing(self) -> str:
+        """Return why it cannot take part here, or ""."""
+        if self.package:
+            try:
+                import_module(self.package)
+            except ImportError:
+                return f"not installed: pip install {self.package}"
+        elif self.name == "forcedsql native":
+            try:
+                with chosen_kernel("native"):
+                    native_library()
+            except ConfigError as error:
+                return str(error)
+        return ""
+
+
+@contextmanager
+def chosen_kernel(name: str) -> Iterator[None]:
+    """Let forcedsql use the kernel of a name while the body runs."""
+    before = os.environ.get(KERNEL_VARIABLE)
+    os.environ[KERNEL_VARIABLE] = name
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[KERNEL_VARIABLE]
+        else:
+            os.environ[KERNEL_VARIABLE] = before
+
+
+def _forcedsql(kernel: str) -> Prepare:
+    """Everything that the driver measures, from the sky: PSF flux, ten apertures, errors and flags."""
+
+    def prepare(catalogue: Catalogue, count: int) -> Run:
+        exposure = catalogue.exposure()
+        ra, dec = catalogue.sky(exposure, count)
+
+        def run() -> dict[str, Any]:
+            with chosen_kernel(kernel):
+                return measure_positions(exposure, ra, dec, MeasurementConfig())
+
+        return run
+
+    return prepare
+
+
+CONTESTANTS = {
+    each.name: each
+    for each in (
+        *(
+            Contestant(name, "everything", prepare, prepare, threaded=name == "forcedsql native")
+            for name, prepare in ((name, _forcedsql(name.split()[1])) for name in OURS)
+        ),
+        Contestant(YARDSTICK, "10 apertures", sep_apertures, sep_pixel_centres, "sep"),
+        Contestant(
+            "photutils apertures", "10 apertures", photutils_apertures, photutils_apertures, "photutils"
+        ),
+        Contestant(
+            "photutils PSF",
+            "PSF flux, one PSF",
+            photutils_psf,
+            photutils_psf,
+            package="photutils",
+            one_round=True,
+        ),
+    )
+}
+"""Every contestant by its name, in the order in which they are reported."""

@@ -1,0 +1,276 @@
+"""The whole benchmark: which cases there are, and what is measured in each."""
+
+import math
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from forcedsql.arrays import AnyArray
+from forcedsql.bench import light_curve as curves
+from forcedsql.bench.agreement import POSITIONS, agreement
+from forcedsql.bench.catalogue import MARGIN, Catalogue, make_catalogue
+from forcedsql.bench.contestants import CONTESTANTS, OURS, YARDSTICK, Contestant
+from forcedsql.bench.machine import Machine, describe_machine, usable_cores
+from forcedsql.bench.memory import peak_megabytes
+from forcedsql.bench.psf_models import PSF_MODELS
+from forcedsql.bench.report import Report, Row
+from forcedsql.bench.roofline import Roofline, roofline
+from forcedsql.bench.timing import Timing, affordable_count, interleaved, limited_threads
+from forcedsql.errors import ConfigError
+
+PEERS = tuple(dict.fromkeys(each.package for each in CONTESTANTS.values() if each.package))
+"""Packages that are compared with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What is to be measured.
+
+    Parameters
+    ----------
+    sizes : tuple of int
+        Numbers of positions.
+    psfs : tuple of str
+        Names of PSF models.
+    threads : tuple of int
+        Numbers of threads; 0 for all.
+    peers : tuple of str
+        Packages to compare with.
+    rounds : int
+        Turns of each contestant in each case.
+    side : int, pixel
+        Of the images.
+    exposures : int
+        Of the light curve; 0 for none.
+    memory : bool
+        Whether peak memory is measured, for the largest size.
+
+    Raises
+    ------
+    ConfigError
+        If one of them cannot be used.
+    """
+
+    sizes: tuple[int, ...] = (1_000, 10_000, 100_000)
+    psfs: tuple[str, ...] = tuple(PSF_MODELS)
+    threads: tuple[int, ...] = (1, 0)
+    peers: tuple[str, ...] = PEERS
+    rounds: int = 3
+    side: int = 4000
+    exposures: int = 20
+    memory: bool = True
+
+    def __post_init__(self) -> None:
+        for option, values, known in (("psf", self.psfs, PSF_MODELS), ("peers", self.peers, PEERS)):
+            for value in values:
+                if value not in known:
+                    raise ConfigError(f"--{option}: {value!r} is not one of {', '.join(known)}")
+        if self.rounds < 1 or any(size < 1 for size in self.sizes) or min(self.threads, default=0) < 0:
+            raise ConfigError("--rounds and --sizes must be at least 1, --threads at least 0 (all)")
+        if not (self.sizes and self.psfs and self.threads):
+            raise ConfigError("--sizes, --psf and --threads need at least one value each")
+        if self.side <= 2 * MARGIN + 1:
+            raise ConfigError(f"--image-size must be more than {2 * MARGIN + 1} pixels, not {self.side}")
+
+    @property
+    def thread_counts(self) -> tuple[int, ...]:
+        """Numbers of threads, each once."""
+        return tuple(dict.fromkeys(count or usable_cores() for count in self.threads))
+
+    @property
+    def steps(self) -> int:
+        """How often `run` calls ``step``."""
+        curve_psfs = sum(psf in curves.WRITABLE for psf in self.psfs) if self.exposures else 0
+        return len(self.psfs) * (len(self.sizes) * len(self.thread_counts) + 1) + curve_psfs
+
+
+def run(
+    options: Options,
+    *,
+    say: Callable[[str], None] = lambda _: None,
+    step: Callable[[], None] = lambda: None,
+) -> Report:
+    """Measure all cases.
+
+    Parameters
+    ----------
+    options : Options
+    say : callable
+        Told in words what is being done.
+    step : callable
+        Called after each of `Options.steps` steps.
+    """
+    machine = describe_machine()
+    say(str(machine))
+    rows: list[Row] = []
+    for psf in options.psfs:
+        say(f"{PSF_MODELS[psf].title}: {max(options.sizes):,} positions on {options.side} x {options.side}")
+        rows += _catalogue_rows(options, psf, step)
+        step()
+    for psf in options.psfs if options.exposures else ():
+        if psf in curves.WRITABLE:
+            say(f"{PSF_MODELS[psf].title}: one position on {options.exposures} exposures")
+            rows += _light_curve_rows(options, psf)
+            step()
+        else:
+            say(f"{PSF_MODELS[psf].title}: no light curve, as forcedsql cannot write this PSF into files")
+    return Report(
+        machine=machine,
+        side=options.side,
+        rows=rows,
+        rooflines=_rooflines(options, machine, rows),
+        yardsticks={"catalogue": "sep", "light curve": curves.LIGHT_CURVE_YARDSTICK},
+    )
+
+
+def _catalogue_rows(options: Options, psf: str, step: Callable[[], None]) -> list[Row]:
+    """Time all sizes and numbers of threads of one PSF, then compare fluxes and measure memory."""
+    catalogue = make_catalogue(psf, side=options.side, positions=max(options.sizes))
+    rows = []
+    for size in options.sizes:
+        for threads in options.thread_counts:
+            rows += _case(options, catalogue, size, threads)
+            step()
+    agreements = _agreements(catalogue, {row.contestant for row in rows if row.seconds})
+    rows = [replace(row, agreement=agreements.get(row.contestant, "")) for row in rows]
+    return _with_memory(catalogue, rows, max(options.sizes)) if options.memory else rows
+
+
+def _case(options: Options, catalogue: Catalogue, size: int, threads: int) -> list[Row]:
+    """Time all contestants with one number of positions and threads."""
+    rows, able = [], []
+    for each in CONTESTANTS.values():
+        if each.package and each.package not in options.peers:
+            continue
+        if threads > 1 and not each.threaded and each.name != YARDSTICK:
+            continue
+        blank = Row(
+            workload="catalogue",
+            psf=catalogue.model.name,
+            psf_title=catalogue.model.title,
+            count=size,
+            threads=threads if each.threaded else 1,
+            contestant=each.name,
+            work=each.work,
+            note=each.why_missing(),
+        )
+        rows.append(blank)
+        if not blank.note:
+            able.append(each)
+    with limited_threads(threads):
+        timings = _timed(able, catalogue, size, options.rounds)
+    yardstick = timings[YARDSTICK].us_each if YARDSTICK in timings else math.nan
+    return [_filled(row, timings, yardstick) for row in rows]
+
+
+def _timed(able: Sequence[Contestant], catalogue: Catalogue, size: int, rounds: int) -> dict[str, Timing]:
+    counts = {each.name: affordable_count(each, catalogue, size) for each in able}
+    seconds = interleaved(
+        {each.name: lambda c=each: c.prepare(catalogue, counts[c.name]) for each in able},  # type: ignore[misc]
+        {each.name: 1 if each.one_round else rounds for each in able},
+    )
+    return {name: Timing(counts[name], times) for name, times in seconds.items()}
+
+
+def _filled(row: Row, timings: Mapping[str, Timing], yardstick_us: float) -> Row:
+    timing = timings.get(row.contestant)
+    if timing is None:
+        return row
+    return replace(
+        row,
+        us_each=timing.us_each,
+        times_faster=yardstick_us / timing.us_each,
+        timed=timing.count,
+        seconds=timing.seconds,
+    )
+
+
+def _agreements(catalogue: Catalogue, names: set[str]) -> dict[str, str]:
+    ours = next((CONTESTANTS[name] for name in OURS if name in names), None)
+    if ours is None:
+        return {}
+    count = min(POSITIONS, len(catalogue.x))
+    reference: Mapping[str, AnyArray] = ours.prepare(catalogue, count)()
+    others = (CONTESTANTS[name] for name in names if name != ours.name)
+    found = {each.name: agreement(each, catalogue, reference) for each in others}
+    return {name: str(value) for name, value in found.items() if value is not None}
+
+
+def _with_memory(catalogue: Catalogue, rows: list[Row], size: int) -> list[Row]:
+    with tempfile.TemporaryDirectory(prefix="forcedsql-bench-") as name:
+        folder = Path(name)
+        catalogue.save(folder)
+        return [
+            replace(row, megabytes=peak_megabytes(folder, row.psf, row.contestant, row.timed))
+            if row.count == size and row.threads == 1 and row.seconds and not _repeated(rows, row)
+            else row
+            for row in rows
+        ]
+
+
+def _repeated(rows: list[Row], row: Row) -> bool:
+    """Tell whether the same contestant comes earlier with the same size: the yardstick does."""
+    first = next(r for r in rows if (r.contestant, r.count) == (row.contestant, row.count))
+    return first is not row
+
+
+def _light_curve_rows(options: Options, psf: str) -> list[Row]:
+    """Time the light curve of one PSF, with all threads that forcedsql would take."""
+    chosen = [each for each in curves.LIGHT_CURVE_CONTESTANTS if {*each.packages} <= {*options.peers}]
+    able = [each for each in chosen if not each.why_missing()]
+    counts = {
+        each.name: min(options.exposures, curves.PEER_EXPOSURES) if each.packages else options.exposures
+        for each in able
+    }
+    with tempfile.TemporaryDirectory(prefix="forcedsql-bench-") as folder, limited_threads(1):
+        curve = curves.make_light_curve(Path(folder), psf, side=options.side, exposures=options.exposures)
+        fluxes = {each.name: each.prepare(curve, counts[each.name])() for each in able}
+        seconds = interleaved(
+            {each.name: lambda c=each: c.prepare(curve, counts[c.name]) for each in able},  # type: ignore[misc]
+            {each.name: 1 if each.packages else options.rounds for each in able},
+        )
+    timings = {name: Timing(counts[name], times) for name, times in seconds.items()}
+    yardstick = timings.get(curves.LIGHT_CURVE_YARDSTICK)
+    ours = fluxes[curves.LIGHT_CURVE_OURS]
+    rows = []
+    for each in chosen:
+        blank = Row(
+            workload="light curve",
+            psf=psf,
+            psf_title=PSF_MODELS[psf].title,
+            count=options.exposures,
+            threads=1,
+            contestant=each.name,
+            work=each.work,
+            note=each.why_missing(),
+            agreement=_flux_ratio(fluxes.get(each.name), ours) if each.packages else "",
+        )
+        rows.append(_filled(blank, timings, yardstick.us_each if yardstick else math.nan))
+    return rows
+
+
+def _flux_ratio(theirs: AnyArray | None, ours: AnyArray) -> str:
+    if theirs is None:
+        return ""
+    largest = float(abs(theirs / ours[: len(theirs)] - 1.0).max())
+    return f"flux of r = {curves.COMPARED_RADIUS:g}: largest difference {largest:.1g}"
+
+
+def _rooflines(options: Options, machine: Machine, rows: Sequence[Row]) -> list[Roofline]:
+    best = {
+        (row.psf, row.count): row.us_each
+        for row in reversed(rows)
+        if row.contestant in OURS and row.threads == 1 and row.workload == "catalogue" and row.seconds
+    }
+    return [
+        roofline(
+            PSF_MODELS[psf],
+            machine,
+            side=options.side,
+            count=size,
+            measured_us=best.get((psf, size), math.nan),
+        )
+        for psf in options.psfs
+        for size in options.sizes
+    ]

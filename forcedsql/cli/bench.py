@@ -1,0 +1,152 @@
+"""``forcedsql bench``: how fast it is here, next to its peers."""
+
+import json
+import sys
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from forcedsql.cli.narrate import progress, say
+from forcedsql.errors import ConfigError
+
+if TYPE_CHECKING:
+    from forcedsql.bench import Options, Report
+
+QUICK: "dict[str, str | int]" = {
+    "sizes": "1000,10000",
+    "psf": "gaussian,varying",
+    "threads": "1",
+    "peers": "sep",
+    "rounds": 2,
+}
+"""What --quick asks for; options given besides it count."""
+
+
+class ReportFormat(StrEnum):
+    """How the report is written to stdout."""
+
+    TABLE = "table"
+    MARKDOWN = "markdown"
+    JSON = "json"
+
+
+def bench(
+    quick: Annotated[
+        bool,
+        typer.Option("--quick", help="Under a minute: fewer sizes and PSFs, sep only, no light curve."),
+    ] = False,
+    sizes: Annotated[
+        str | None, typer.Option(metavar="N,N", help="Numbers of positions; 1000,10000,100000 if not given.")
+    ] = None,
+    psf: Annotated[
+        str | None,
+        typer.Option(metavar="NAME,NAME", help="PSFs of gaussian, varying, piff, coadd; all if not given."),
+    ] = None,
+    threads: Annotated[
+        str | None, typer.Option(metavar="N,N", help="Numbers of threads, or all; '1,all' if not given.")
+    ] = None,
+    peers: Annotated[
+        str | None,
+        typer.Option(metavar="NAME,NAME", help="Packages of sep, photutils, or none; all if not given."),
+    ] = None,
+    rounds: Annotated[int | None, typer.Option(help="Turns of each contestant; 3 if not given.")] = None,
+    lightcurve: Annotated[
+        bool | None,
+        typer.Option("--lightcurve/--no-lightcurve", help="Whether to time one position on many exposures."),
+    ] = None,
+    exposures: Annotated[int, typer.Option(help="Exposures of the light curve.")] = 20,
+    memory: Annotated[
+        bool, typer.Option("--memory/--no-memory", help="Whether to measure peak memory.")
+    ] = True,
+    image_size: Annotated[int, typer.Option(metavar="PIXELS", help="Side of the images.")] = 4000,
+    format_: Annotated[ReportFormat, typer.Option("--format", help="Format on stdout.")] = ReportFormat.TABLE,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write every figure to a JSON file as well.")
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", metavar="FILE", help="Draw cost against number: png, pdf, svg.")
+    ] = None,
+) -> None:
+    """Time forcedsql and its peers, interleaved, on simulated data.
+
+    Costs per position, ratios, peak memory, agreement, and the machine's own limits. A peer
+    that is not installed gets a row that says so.
+    """
+    given: dict[str, str | int | None] = {
+        "sizes": sizes,
+        "psf": psf,
+        "threads": threads,
+        "peers": peers,
+        "rounds": rounds,
+    }
+    wanted: dict[str, str | int] = {
+        **(QUICK if quick else {}),
+        **{name: v for name, v in given.items() if v is not None},
+    }
+    with_curve = not quick if lightcurve is None else lightcurve
+    from forcedsql.bench import run
+    from forcedsql.bench.timing import blas_can_be_limited
+
+    options = parse_options(wanted, side=image_size, exposures=exposures if with_curve else 0, memory=memory)
+    if not blas_can_be_limited():
+        say("threadpoolctl is not installed: NumPy may use all threads everywhere")
+    with progress("timing", options.steps) as step:
+        report = run(options, say=say, step=step)
+    sys.stdout.write(_writers()[format_](report))
+    if json_file is not None:
+        json_file.write_text(_json(report))
+    if plot is not None:
+        from forcedsql.bench.plot import plot_report
+
+        plot_report(plot, report)
+
+
+def parse_options(wanted: "dict[str, str | int]", *, side: int, exposures: int, memory: bool) -> "Options":
+    """Return the options that the command line asks for; what it does not name is the default.
+
+    Raises
+    ------
+    ConfigError
+        If a value cannot be used.
+    """
+    from forcedsql.bench import Options
+
+    parts: dict[str, object] = {"side": side, "exposures": exposures, "memory": memory}
+    if exposures < 0:
+        raise ConfigError(f"--exposures must be at least 1, not {exposures}")
+    for option, name in (("sizes", "sizes"), ("threads", "threads")):
+        if option in wanted:
+            parts[name] = tuple(_number(option, word) for word in _words(wanted[option]))
+    for option, name in (("psf", "psfs"), ("peers", "peers")):
+        if option in wanted:
+            parts[name] = tuple(word for word in _words(wanted[option]) if word != "none")
+    if "rounds" in wanted:
+        parts["rounds"] = wanted["rounds"]
+    return Options(**parts)  # type: ignore[arg-type]
+
+
+def _words(text: "str | int") -> list[str]:
+    return [word.strip() for word in str(text).split(",") if word.strip()]
+
+
+def _number(option: str, word: str) -> int:
+    if option == "threads" and word == "all":
+        return 0
+    if not (word.isascii() and word.isdigit()):
+        raise ConfigError(f"--{option}: {word!r} is not a whole number")
+    return int(word)
+
+
+def _json(report: "Report") -> str:
+    from forcedsql.bench import as_mapping
+
+    return json.dumps(as_mapping(report), indent=1) + "\n"
+
+
+def _writers() -> "dict[ReportFormat, Callable[[Report], str]]":
+    from forcedsql.bench import as_markdown, as_text
+
+    return {ReportFormat.TABLE: as_text, ReportFormat.MARKDOWN: as_markdown, ReportFormat.JSON: _json}
