@@ -62,8 +62,8 @@ def solve(
 ) -> Solution:
     """Solve the normal equations of all groups.
 
-    Sources whose stamps are a combination of others' are left out one by one until the rest is
-    independent.  They, and the others of the combination, are degenerate; sources that have no
+    Sources whose stamps are a combination of others' are left out, so that the rest is independent.
+    They, and the others of the combination, are degenerate; sources that have no
     part in it are estimated as if nothing had happened (estimable functions: Searle 1971,
     *Linear Models*, ch. 5).
     """
@@ -83,7 +83,8 @@ def solve(
     degenerate = np.zeros(len(scale), np.bool_)
     degenerate[blocks.order[involved]] = True
     degenerate |= ~(np.isfinite(flux) & np.isfinite(variance))
-    _solve_singles(equations, groups, flux, variance, fitted=background is None)
+    if background is None:
+        _solve_singles(equations, groups, flux, variance)
     return Solution(flux, variance, degenerate, *constants)
 
 
@@ -94,11 +95,9 @@ def _scaled(matrix: SparseMatrix, scale: FloatArray, order: IntArray) -> SparseM
 
 
 def _solve_singles(
-    equations: NormalEquations, groups: BlendGroups, flux: FloatArray, variance: FloatArray, *, fitted: bool
+    equations: NormalEquations, groups: BlendGroups, flux: FloatArray, variance: FloatArray
 ) -> None:
     """Write the closed form of base_PsfFlux, equal to it to the last bit, where a source is alone."""
-    if not fitted:
-        return
     alone = groups.size[groups.label] == 1
     gram, noise = equations.gram.diagonal()[alone], equations.noise.diagonal()[alone]
     flux[alone] = equations.data[alone] / gram
