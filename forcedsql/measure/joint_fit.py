@@ -215,7 +215,8 @@ def _by_row(
         return column
 
     def fault(name: str) -> BoolArray:
-        values: BoolArray = placed & getattr(faults, name)[sources.of_row]
+        values = np.zeros(len(placed), np.bool_)
+        values[placed] = getattr(faults, name)[sources.of_row[placed]]
         return values
 
     names = ("invalid_psf", "no_good_pixels", "edge", "bad_pixels")

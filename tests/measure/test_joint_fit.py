@@ -286,6 +286,14 @@ class TestFaults:
             fit_jointly(make_exposure(), np.array([50.0]), np.array([50.0]), bad_mask_planes=("STREAK",))
 
     @pytest.mark.parametrize("background", [False, True])
+    def test_nothing_but_missing_positions(self, background):
+        missing = np.array([np.nan, np.inf, -1e12])
+        fit = fit_jointly(make_exposure(), missing, np.full(3, 50.0), background=background, residual=True)
+        assert np.isnan(fit.flux).all()
+        assert not fit.on_image.any()
+        assert fit.blend_size.tolist() == [0, 0, 0]
+
+    @pytest.mark.parametrize("background", [False, True])
     def test_no_positions(self, background):
         none = np.empty(0)
         fit = fit_jointly(make_exposure(), none, none, background=background, residual=True)
