@@ -119,6 +119,7 @@ BUILT_IN: Mapping[str, str] = {
     "base_PixelFlags": "forcedsql.measure.pixel_flags:PLUGIN",
     "base_PsfFlux": "forcedsql.measure.psf_flux:PLUGIN",
     "base_ScaledApertureFlux": "forcedsql.measure.scaled_aperture_flux:PLUGIN",
+    "base_SdssCentroid": "forcedsql.measure.sdss_centroid:PLUGIN",
     "base_SdssShape": "forcedsql.measure.sdss_shape:PLUGIN",
     FORCED_CENTROID: "forcedsql.measure.forced_centroid:PLUGIN",
     "base_Variance": "forcedsql.measure.variance:PLUGIN",

@@ -71,3 +71,59 @@ def test_the_digest_tells_configurations_apart_and_survives_a_round_trip():
 
 def test_every_option_has_a_meaning():
     assert all(len(meaning) > 20 for _, _, meaning in describe_options())
+
+
+def test_slots_and_plugin_options_are_given_as_mappings_tables_or_settings(tmp_path):
+    python = MeasurementConfig(
+        slots={"shape": "base_SdssShape"},
+        plugin_options={"base_Variance": {"scale": 3}, "base_LocalBackground": {"badMaskPlanes": ["SAT"]}},
+    )
+    path = tmp_path / "options.toml"
+    path.write_text(
+        '[slots]\nshape = "base_SdssShape"\n[base_Variance]\nscale = 3\n'
+        '[base_LocalBackground]\nbadMaskPlanes = ["SAT"]\n'
+    )
+    settings = [
+        "slots.shape=base_SdssShape",
+        "base_Variance.scale=3",
+        "base_LocalBackground.badMaskPlanes=SAT",
+    ]
+    assert MeasurementConfig.from_toml(path) == python
+    assert MeasurementConfig().with_settings(settings) == python
+    assert MeasurementConfig.from_mapping(python.to_mapping()) == python
+    assert hash(MeasurementConfig.from_toml(path)) == hash(python)
+    assert python.plugin_option("base_Variance", "scale") == 3.0
+    assert MeasurementConfig().plugin_option("base_Variance", "scale") == 5.0
+    assert python.slots.psf_shape == "base_SdssShape_psf"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"slots.form": "x"}, "slots.form is not a slot; there are centroid, shape, psfShape"),
+        ({"slots.shape": 5}, "slots.shape: 5 is not the name of a plugin"),
+        (
+            {"slots.centroid": "base_SdssCentroid"},
+            "slots.centroid: 'base_SdssCentroid' is not base_Transformed",
+        ),
+        (
+            {"base_Variance.size": 1},
+            "base_Variance.size is not an option of base_Variance; there are scale, mask",
+        ),
+        ({"base_Variance.scale": "big"}, "base_Variance.scale: 'big' is not a number"),
+        ({"base_Variance": {"mask": "SAT"}}, "base_Variance.mask: 'SAT' is not a list"),
+        ({"base_PsfFlux.size": 1}, "base_PsfFlux.size is not an option of base_PsfFlux; it has none"),
+        ({"base_Nothing.size": 1}, "base_Nothing.size: 'base_Nothing' is not known; there are base_"),
+        (
+            {"noise_source": "sky"},
+            "noise_source: 'sky' is not one of measure, variance, meta, variance_median",
+        ),
+        ({"noise_seed": 1.5}, "noise_seed: 1.5 is not a whole number"),
+        ({"noise_seed": -1}, "noise_seed: -1 is not between 0"),
+    ],
+)
+def test_an_unusable_slot_or_plugin_option_is_named_with_its_choices(options, message):
+    with pytest.raises(ConfigError) as error:
+        MeasurementConfig.from_mapping(options)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)

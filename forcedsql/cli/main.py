@@ -6,7 +6,19 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from forcedsql.cli import bench, catalogs, compare, demo, doctor, info, measure, plugins, query, reference, shell
+from forcedsql.cli import (
+    bench,
+    catalogs,
+    compare,
+    demo,
+    doctor,
+    info,
+    measure,
+    plugins,
+    query,
+    reference,
+    shell,
+)
 from forcedsql.cli.exits import ExitCode, describe_exit_codes, exit_code_of
 from forcedsql.cli.narrate import say
 from forcedsql.errors import ForcedSQLError

@@ -48,7 +48,11 @@ def config(file: ConfigOption = None, settings: SetOption = None) -> None:
 
     values = configuration(file, settings).to_mapping()
     for name, _, meaning in describe_options():
-        typer.echo(f"# {meaning}\n{name} = {_toml(values[name])}\n")
+        typer.echo(f"# {meaning}\n{name} = {_toml(values.pop(name))}\n")
+    for name, value in values.items():
+        typer.echo(
+            f"# of a plugin; see 'forcedsql plugins {name.partition('.')[0]}'\n{name} = {_toml(value)}\n"
+        )
 
 
 def _toml(value: Any) -> str:

@@ -10,6 +10,7 @@ from forcedsql.errors import ConfigError
 from forcedsql.exposure import Exposure
 from forcedsql.geometry import Box, nearest_pixel
 from forcedsql.measure.kernels import Kernel, Planes
+from forcedsql.measure.stamps import Stamps
 from forcedsql.psf.protocol import PsfImages
 from forcedsql.schema import INVALID_PSF as INVALID_PSF_COLUMN
 
@@ -76,6 +77,13 @@ class Batch:
         """Positions as fractional column and row of the arrays."""
         x0, y0 = self.exposure.xy0
         return self.x - x0, self.y - y0
+
+    def stamps(self, half: int) -> Stamps:
+        """Return the pixels around each position: squares of 2 half + 1 pixels a side.
+
+        The PSF on the same pixels is `psf_images`, each with its own box.
+        """
+        return Stamps.around(self.planes, *self.local_pixel, half, self.exposure.xy0)
 
     @property
     def psf_radius(self) -> FloatArray:

@@ -128,8 +128,7 @@ def _psf_moments(batch: Batch, x: FloatArray, y: FloatArray) -> tuple[FloatArray
         return np.full((len(batch), 3), np.nan), np.ones(len(batch), np.bool_)
     lost = ~(np.isfinite(x) & np.isfinite(y))
     shapes = batch.exposure.psf.shapes(np.where(lost, batch.x, x), np.where(lost, batch.y, y))
-    known: BoolArray = np.isfinite(shapes).all(axis=1)
-    return shapes, ~known
+    return shapes, np.asarray(np.isnan(shapes).any(axis=1))
 
 
 def _errors(batch: Batch, moments: Moments, scale: FloatArray) -> Columns:
