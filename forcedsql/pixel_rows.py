@@ -60,6 +60,7 @@ class PixelRows:
         self.mask: MaskArray = np.zeros(source.shape, np.int32)
         self.variance: Float32Array = np.zeros(source.shape, np.float32)
         self._read = np.zeros(source.shape[0], np.bool_)
+        self._nbytes = 0
         self._lock = Lock()
 
     @property
@@ -70,8 +71,7 @@ class PixelRows:
     @property
     def nbytes(self) -> int:
         """Bytes of the rows that have been read."""
-        row = self.image[:1].nbytes + self.mask[:1].nbytes + self.variance[:1].nbytes
-        return row * int(np.count_nonzero(self._read))
+        return self._nbytes
 
     def read(self, wanted: BoolArray) -> None:
         """Read those of the wanted rows, (ny,) bool, that have not been read.
@@ -85,6 +85,7 @@ class PixelRows:
             for rows in runs(wanted & ~self._read):
                 self._source.read_rows(rows, self.image, self.mask, self.variance)
                 self._read[rows] = True
+                self._nbytes += sum(plane[rows].nbytes for plane in (self.image, self.mask, self.variance))
 
     def read_all(self) -> None:
         """Read every row that has not been read."""

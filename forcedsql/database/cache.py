@@ -9,6 +9,8 @@ from typing import NamedTuple
 from forcedsql.exposure import Exposure
 
 DEFAULT_CACHE_BYTES = 2**30
+OTHER_BYTES = 2**18
+"""What an exposure takes without its pixels: PSF, projections, tables."""
 
 
 class ExposureKey(NamedTuple):
@@ -35,7 +37,8 @@ class ExposureCache:
     Parameters
     ----------
     budget : int, byte
-        Pixels kept at most; the exposure used last is kept however large it is.
+        Kept at most; the exposure used last is kept however large it is.  Exposures grow as
+        their pixels are read: `trim` brings them back into the budget.
     """
 
     def __init__(self, budget: int = DEFAULT_CACHE_BYTES) -> None:
@@ -59,6 +62,9 @@ class ExposureCache:
             self._open(key, entry, open_)
         return entry.result()
 
+    def __contains__(self, key: ExposureKey) -> bool:
+        return key in self._entries
+
     def _open(self, key: ExposureKey, entry: "Future[Exposure]", open_: Callable[[], Exposure]) -> None:
         try:
             entry.set_result(open_())
@@ -67,9 +73,10 @@ class ExposureCache:
                 self._entries.pop(key, None)
             entry.set_exception(error)
             raise
-        self._evict()
+        self.trim()
 
-    def _evict(self) -> None:
+    def trim(self) -> None:
+        """Let go of the exposures used longest ago, as far as all together are over the budget."""
         with self._lock:
             ready = [(key, entry.result()) for key, entry in self._entries.items() if entry.done()]
             excess = sum(size_of(exposure) for _, exposure in ready) - self.budget
@@ -81,7 +88,7 @@ class ExposureCache:
 
     @property
     def size(self) -> int:
-        """Bytes of pixels held."""
+        """Bytes held."""
         with self._lock:
             return sum(size_of(entry.result()) for entry in self._entries.values() if entry.done())
 
@@ -95,5 +102,5 @@ class ExposureCache:
 
 
 def size_of(exposure: Exposure) -> int:
-    """Return the bytes of an exposure's image, mask and variance."""
-    return exposure.image.nbytes + exposure.mask.nbytes + exposure.variance.nbytes
+    """Return the bytes of an exposure: of its pixels in memory, and about those of all else."""
+    return exposure.nbytes + OTHER_BYTES

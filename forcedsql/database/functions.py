@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 import numpy as np
@@ -19,10 +19,11 @@ from duckdb.func import FunctionNullHandling, PythonUDFType
 from forcedsql.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from forcedsql.database.cache import ExposureKey
 from forcedsql.database.chunks import MeasuredChunk, floats, groups_by_id, image_lists, struct_array
-from forcedsql.database.images import cut_out, psf_planes
+from forcedsql.database.images import ImageStack, cut_out, psf_planes
 from forcedsql.database.joint_function import JointPhotometry
 from forcedsql.database.quoting import quote_identifier
 from forcedsql.database.session import Session
+from forcedsql.database.workers import map_in_threads
 from forcedsql.errors import DatabaseError, ForcedSQLError
 from forcedsql.exposure import Exposure
 from forcedsql.measure.driver import measure_positions
@@ -47,6 +48,7 @@ _SQL_TYPES = {
 }
 
 Columns = dict[str, AnyArray]
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,21 +136,24 @@ class _Functions:
 
     def psf_image(self, ids: pa.ChunkedArray, x: pa.ChunkedArray, y: pa.ChunkedArray) -> pa.Array:
         x_pixel, y_pixel = floats(x), floats(y)
-        parts = [
-            (rows, psf_planes(exposure, x_pixel[rows], y_pixel[rows]))
-            for _, exposure, rows in self._groups(ids)
-        ]
-        return image_lists(len(ids), parts)
+
+        def evaluate(_: ExposureKey, exposure: Exposure, rows: IntArray) -> ImageStack:
+            return psf_planes(exposure, x_pixel[rows], y_pixel[rows])
+
+        return image_lists(len(ids), self._each_exposure(ids, evaluate))
 
     def cutout(
         self, ids: pa.ChunkedArray, ra: pa.ChunkedArray, dec: pa.ChunkedArray, size: pa.ChunkedArray
     ) -> pa.Array:
         ra_deg, dec_deg, sizes = floats(ra), floats(dec), floats(size)
-        parts = [
-            (rows[same], cut_out(exposure, ra_deg[rows[same]], dec_deg[rows[same]], value))
-            for _, exposure, rows in self._groups(ids)
-            for value, same in _equal_values(sizes[rows])
-        ]
+
+        def evaluate(_: ExposureKey, exposure: Exposure, rows: IntArray) -> list[tuple[IntArray, ImageStack]]:
+            return [
+                (rows[same], cut_out(exposure, ra_deg[rows[same]], dec_deg[rows[same]], value))
+                for value, same in _equal_values(sizes[rows])
+            ]
+
+        parts = [part for _, stacks in self._each_exposure(ids, evaluate) for part in stacks]
         return image_lists(len(ids), parts)
 
     def _measured(
@@ -187,9 +192,9 @@ class _Functions:
     ) -> pa.Array:
         """Evaluate group by group, and put the groups' columns together as structs."""
         a, b = floats(first), floats(second)
-        parts = [
-            (rows, evaluate(key, exposure, a[rows], b[rows])) for key, exposure, rows in self._groups(ids)
-        ]
+        parts = self._each_exposure(
+            ids, lambda key, exposure, rows: evaluate(key, exposure, a[rows], b[rows])
+        )
         null: BoolArray | None = None
         if len(parts) == 1 and len(parts[0][0]) == len(ids):
             columns = parts[0][1]
@@ -202,11 +207,22 @@ class _Functions:
                     column[rows] = values[source]
         return struct_array({name: (columns[source], type_) for name, source, type_ in fields}, null)
 
-    def _groups(self, ids: pa.ChunkedArray) -> Iterator[tuple[ExposureKey, Exposure, IntArray]]:
+    def _each_exposure(
+        self, ids: pa.ChunkedArray, evaluate: Callable[[ExposureKey, Exposure, IntArray], Value]
+    ) -> list[tuple[IntArray, Value]]:
+        """Evaluate the rows of each exposure, several exposures at a time."""
         groups = list(groups_by_id(ids))
         keys = self.session.keys([name for name, _ in groups]) if groups else []
-        for key, (_, rows) in zip(keys, groups, strict=True):
-            yield key, self.session.open(key), rows
+        layouts = self.session.layouts(keys)
+
+        def work(group: tuple[ExposureKey, IntArray]) -> tuple[IntArray, Value]:
+            key, rows = group
+            exposure = self.session.open(key, layouts.get(key, ""))
+            return rows, evaluate(key, exposure, rows)
+
+        parts = map_in_threads(work, [(key, rows) for key, (_, rows) in zip(keys, groups, strict=True)])
+        self.session.cache.trim()
+        return parts
 
 
 def _types(*names: str) -> list[tuple[str, str, pa.DataType]]:

@@ -92,9 +92,14 @@ def cut_out(exposure: Exposure, ra: FloatArray, dec: FloatArray, size: float) ->
 
 
 def _gather(exposure: Exposure, rows: IntArray, columns: IntArray) -> FloatArray:
-    ny, nx = exposure.image.shape
+    ny, nx = exposure.shape
     inside: BoolArray = ((rows >= 0) & (rows < ny))[:, :, None] & ((columns >= 0) & (columns < nx))[
         :, None, :
     ]
-    values = exposure.image[np.clip(rows, 0, ny - 1)[:, :, None], np.clip(columns, 0, nx - 1)[:, None, :]]
+    rows, columns = np.clip(rows, 0, ny - 1), np.clip(columns, 0, nx - 1)
+    wanted = np.zeros(ny, np.bool_)
+    wanted[rows] = True
+    exposure.read_rows(wanted)
+    image, _, _ = exposure.planes_so_far()
+    values = image[rows[:, :, None], columns[:, None, :]]
     return np.where(inside, values.astype(np.float64), np.nan)

@@ -153,10 +153,11 @@ def _register(
     on_conflict: OnConflict,
     done: dict[str, Path],
 ) -> IngestedFile:
-    from forcedsql.readers import open_exposure  # noqa: PLC0415 - loads astropy
+    from forcedsql.readers import lazy  # noqa: PLC0415 - loads astropy
 
     status = path.stat()
-    opened = open_exposure(path)
+    file = lazy.open_lazily(path)
+    opened = file.exposure
     exposure_id = given or name_exposure(opened.info, path)
     before = _registered_path(cursor, exposure_id)
     if before not in (None, str(path)):
@@ -167,7 +168,7 @@ def _register(
                 f"{path}: the id {exposure_id!r} belongs to {before}; give it an exposure_id of its own"
             )
     outline = footprint_of(opened)
-    _write(cursor, _row(opened, outline, exposure_id, path, status), outline)
+    _write(cursor, _row(opened, outline, exposure_id, path, status), outline, file.layout)
     return IngestedFile(path, "added" if before is None else "replaced", exposure_id)
 
 
@@ -238,7 +239,9 @@ def _kind(info: ExposureInfo) -> str:
     return "deep_coadd" if info.tract is not None else "image"
 
 
-def _write(cursor: duckdb.DuckDBPyConnection, row: dict[str, Any], outline: Footprint | None) -> None:
+def _write(
+    cursor: duckdb.DuckDBPyConnection, row: dict[str, Any], outline: Footprint | None, layout: str
+) -> None:
     columns = ", ".join(map(quote_identifier, row))
     marks = ", ".join("?" for _ in row)
     insert = f"INSERT OR REPLACE INTO exposure ({columns}) VALUES ({marks})"  # noqa: S608 - quoted
@@ -249,6 +252,8 @@ def _write(cursor: duckdb.DuckDBPyConnection, row: dict[str, Any], outline: Foot
         cursor.execute(insert, list(row.values()))
         cursor.execute("DELETE FROM exposure_coverage WHERE exposure_id = ?", [exposure_id])
         cursor.execute("INSERT INTO exposure_coverage SELECT ?, unnest(?::BIGINT[])", [exposure_id, cells])
+        # An empty layout opens the file by its own headers, as does an outdated one.
+        cursor.execute("INSERT OR REPLACE INTO exposure_layout VALUES (?, ?)", [exposure_id, layout])
     except BaseException:
         cursor.rollback()
         raise

@@ -80,6 +80,19 @@ exposure_coverage = Table(
     comment="HEALPix cells that an exposure touches",
 )
 
+exposure_layout = Table(
+    "exposure_layout",
+    metadata,
+    Column("exposure_id", Text, primary_key=True, comment="id of the exposure"),
+    Column(
+        "layout",
+        Text,
+        nullable=False,
+        comment="headers of its file and where the data are, JSON: opens it fast",
+    ),
+    comment="layouts of the files of exposures, of those formats that can be read in part",
+)
+
 measurement_run = Table(
     "measurement_run",
     metadata,
@@ -193,6 +206,15 @@ def look_up(
     query = f"SELECT {', '.join(_FILE_COLUMNS)} FROM {table} WHERE exposure_id {condition}"  # noqa: S608 - quoted
     rows = con.execute(query, [exposure_ids[0] if len(exposure_ids) == 1 else list(exposure_ids)]).fetchall()
     return {row[0]: RegisteredExposure(*row) for row in rows}
+
+
+def look_up_layouts(
+    con: "duckdb.DuckDBPyConnection", database: str, exposure_ids: Sequence[str]
+) -> dict[str, str]:
+    """Return the layouts of exposures' files by id, of those that have one."""
+    table = f"{quote_identifier(database)}.main.exposure_layout"
+    query = f"SELECT exposure_id, layout FROM {table} WHERE exposure_id = ANY(?)"  # noqa: S608 - quoted
+    return dict(con.execute(query, [list(exposure_ids)]).fetchall())
 
 
 def _sql(element: DDLElement) -> str:

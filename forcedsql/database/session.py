@@ -1,20 +1,22 @@
 """What the SQL functions of one database share: its configuration, registry and exposures."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from forcedsql.config import MeasurementConfig
 from forcedsql.database.cache import ExposureCache, ExposureKey
 from forcedsql.database.files import sha256_of
-from forcedsql.database.registry import RegisteredExposure, look_up
+from forcedsql.database.registry import RegisteredExposure, look_up, look_up_layouts
 from forcedsql.errors import DatabaseError, UnknownExposureError
 from forcedsql.exposure import Exposure
 
 if TYPE_CHECKING:
     import duckdb
+
+Answer = TypeVar("Answer")
 
 
 class Session:
@@ -67,7 +69,7 @@ class Session:
         DatabaseError
             If the file of an exposure is gone, or is not the one that was registered.
         """
-        known = self._look_up(exposure_ids)
+        known = self._ask(look_up, exposure_ids)
         for exposure_id in exposure_ids:
             if exposure_id not in known:
                 raise UnknownExposureError(
@@ -76,17 +78,30 @@ class Session:
                 )
         return [self._key(known[exposure_id]) for exposure_id in exposure_ids]
 
-    def open(self, key: ExposureKey) -> Exposure:
-        """Return the opened exposure of a key."""
-        return self.cache.get(key, lambda: _open(key.path))
+    def layouts(self, keys: Sequence[ExposureKey]) -> dict[ExposureKey, str]:
+        """Return what the registry knows of the layout of those files that are not open."""
+        closed = [key for key in keys if key not in self.cache]
+        if not closed:
+            return {}
+        known = self._ask(look_up_layouts, [key.exposure_id for key in closed])
+        return {key: known[key.exposure_id] for key in closed if key.exposure_id in known}
 
-    def _look_up(self, exposure_ids: Sequence[str]) -> dict[str, RegisteredExposure]:
+    def open(self, key: ExposureKey, layout: str = "") -> Exposure:
+        """Return the opened exposure of a key; its pixels may be in the file still."""
+        return self.cache.get(key, lambda: _open(key.path, layout))
+
+    def _ask(
+        self,
+        question: "Callable[[duckdb.DuckDBPyConnection, str, Sequence[str]], Answer]",
+        exposure_ids: Sequence[str],
+    ) -> "Answer":
+        """Return an answer of the registry, over a connection that is still open."""
         import duckdb  # noqa: PLC0415 - loaded by whoever made the cursor
 
         with self._lock:
             for cursor in tuple(self._cursors):
                 try:
-                    return look_up(cursor, self.database, exposure_ids)
+                    return question(cursor, self.database, exposure_ids)
                 except duckdb.ConnectionException:
                     self._cursors.remove(cursor)  # its connection has been closed
         raise DatabaseError(f"the connection to {self.shown} that made these functions is closed")
@@ -113,7 +128,7 @@ class Session:
         return self._verified[key] == key.sha256
 
 
-def _open(path: str) -> Exposure:
-    from forcedsql.readers import open_exposure  # noqa: PLC0415 - loads astropy
+def _open(path: str, layout: str) -> Exposure:
+    from forcedsql.readers import lazy  # noqa: PLC0415 - loads astropy
 
-    return open_exposure(path)
+    return lazy.open_lazily(path, layout).exposure

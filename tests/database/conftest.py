@@ -49,25 +49,25 @@ def make_exposure(sky: Sky = Sky(), *, size: int = 120, seed: int = 1, **info) -
 
 @pytest.fixture
 def opened() -> list[Path]:
-    """Files that `open_exposure` was asked for, in order."""
+    """Files that `open_lazily` was asked for, in order."""
     return []
 
 
 @pytest.fixture
 def exposure_file(tmp_path, monkeypatch, opened) -> Callable[..., Path]:
-    """Put an exposure where `open_exposure` finds it under a real file's name."""
-    import forcedsql.readers
+    """Put an exposure where `open_lazily` finds it under a real file's name."""
+    from forcedsql.readers import lazy
 
     made: dict[Path, Exposure] = {}
 
-    def open_made(path):
+    def open_made(path, layout=""):
         opened.append(Path(path))
         if Path(path) in made:
-            return made[Path(path)]
-        return real(path)
+            return lazy.OpenedFile(made[Path(path)], "")
+        return real(path, layout)
 
-    real = forcedsql.readers.open_exposure
-    monkeypatch.setattr(forcedsql.readers, "open_exposure", open_made)
+    real = lazy.open_lazily
+    monkeypatch.setattr(lazy, "open_lazily", open_made)
 
     def put(name: str, exposure: Exposure | None = None) -> Path:
         path = (tmp_path / name).resolve()
