@@ -285,4 +285,5 @@ def _calibrate(
     factor: AnyArray = exposure.photo_calib.factor(columns["x"], columns["y"])
     for column in schema:
         if column.is_flux:
-            columns[column.source] = columns[column.source] * factor
+            calibrated = columns[column.source] * factor
+            columns[column.source] = calibrated.astype(columns[column.source].dtype, copy=False)
