@@ -21,7 +21,16 @@ SOURCES = PACKAGE / "src"
 MODULE = "forcedsql.native._library"
 LIBRARY = PACKAGE / "_library.abi3.so"
 
-PER_INSTRUCTION_SET = ("psf_sums", "sinc_sums", "circle_sums", "mask_bits", "images", "moments", "workers")
+PER_INSTRUCTION_SET = (
+    "psf_sums",
+    "sinc_sums",
+    "circle_sums",
+    "mask_bits",
+    "images",
+    "moments",
+    "kernel_images",
+    "workers",
+)
 ONCE = ("entry", "threads")
 # Pixels on a circle's rim must fall as they do in NumPy, which never fuses a multiply with an add.
 WITHOUT_FUSED_MULTIPLY_ADD = {"circle_sums", "mask_bits"}

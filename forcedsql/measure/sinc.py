@@ -15,7 +15,7 @@ import numpy as np
 from scipy.special import j1
 
 from forcedsql.arrays import FloatArray, IntArray
-from forcedsql.psf.shift import lanczos5_taps
+from forcedsql.psf.shift import eleven_taps
 
 SincShift = Literal["lanczos5", "exact"]
 
@@ -110,11 +110,7 @@ def phase_weights(fraction: FloatArray, shift: SincShift) -> FloatArray:
     """Return the weights, (n, terms) float64, that a fraction gives to the rows of a table."""
     if shift == "exact":
         return _chebyshev_terms(2.0 * fraction)
-    taps, first = lanczos5_taps(fraction)
-    weights = np.zeros((len(fraction), TAPS + 1))
-    rows = np.arange(len(fraction))[:, None]
-    weights[rows, first[:, None] + TAPS // 2 + np.arange(TAPS)] = taps
-    return weights
+    return eleven_taps(fraction)
 
 
 def first_moved(fraction: FloatArray) -> IntArray:

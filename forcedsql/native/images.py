@@ -35,6 +35,54 @@ def combine_images(library: Library, weights: FloatArray, basis: FloatArray, out
     )
 
 
+def kernel_images(
+    library: Library,
+    weights: FloatArray,
+    basis: FloatArray,
+    taps_x: FloatArray,
+    taps_y: FloatArray,
+    *,
+    centre: tuple[int, int],
+    with_moments: bool,
+) -> tuple[FloatArray, FloatArray]:
+    """Combine basis images, and return them shifted, with their moments: three functions in one.
+
+    Parameters
+    ----------
+    library : Library
+    weights : ndarray, (n, k) float64
+    basis : ndarray, (k, h, w) float64
+    taps_x, taps_y : ndarray, (n, 11) float64
+    centre : (int, int), pixel
+        Column and row that the moments are about.
+    with_moments : bool
+        Whether to measure the moments; else they are NaN.
+
+    Returns
+    -------
+    images : ndarray, (n, h, w) float64
+    moments : ndarray, (n, 3) float64, pixel^2
+    """
+    n, terms = weights.shape
+    _, height, width = basis.shape
+    images, moments = np.empty((n, height, width)), np.full((n, 3), np.nan)
+    library.call(
+        "kernel_images",
+        n,
+        terms,
+        height,
+        width,
+        library.given(weights, "double", n, terms),
+        library.given(basis, "double", terms, height, width),
+        library.given(taps_x, "double", n, TAPS),
+        library.given(taps_y, "double", n, TAPS),
+        *centre,
+        library.filled(images, "double", n, height, width),
+        library.filled(moments, "double", n, 3) if with_moments else library.ffi.NULL,
+    )
+    return images, moments
+
+
 def shift_images(
     library: Library,
     images: FloatArray,

@@ -7,11 +7,12 @@ import numpy as np
 
 from forcedsql.arrays import BoolArray, FloatArray
 from forcedsql.native import images as native_images
-from forcedsql.native import native_library
+from forcedsql.native import Library, native_library
 from forcedsql.psf.image_psf import ImagePsf, usable_positions
 from forcedsql.psf.kernels import Kernel, fixed_image
 from forcedsql.psf.moments import adaptive_moments
 from forcedsql.psf.protocol import PsfImages
+from forcedsql.psf.shift import eleven_taps, split_position
 
 
 class KernelPsf(ImagePsf):
@@ -51,12 +52,20 @@ class KernelPsf(ImagePsf):
         valid = usable_positions(x, y)
         if self.kernel.spatially_varying:
             values = np.empty((len(x), self.kernel.height, self.kernel.width))
-            valid = self._combine(x, y, valid, out=values)
+            weights, valid = self._weights(x, y, valid)
+            self._combine(weights, valid, out=values)
         else:
             image, has_sum = self._fixed_image
             valid &= has_sum
             values = valid[:, None, None] * image
         return self._at_origin(values, valid)
+
+    def images(self, x: FloatArray, y: FloatArray) -> PsfImages:
+        """Return the PSF as it falls on the pixels; see `Psf.images`."""
+        library = native_library()
+        if library is None:
+            return super().images(x, y)
+        return self._native_images(library, x, y)[0]
 
     def shapes(self, x: FloatArray, y: FloatArray) -> FloatArray:
         """Return adaptive second moments; see `Psf.shapes`."""
@@ -68,9 +77,36 @@ class KernelPsf(ImagePsf):
 
     def images_and_shapes(self, x: FloatArray, y: FloatArray) -> tuple[PsfImages, FloatArray]:
         """Return images and shapes; see `Psf.images_and_shapes`."""
-        if self.kernel.spatially_varying:
+        library = native_library()
+        if not self.kernel.spatially_varying:
+            return self.images(x, y), self.shapes(x, y)
+        if library is None:
             return super().images_and_shapes(x, y)
-        return self.images(x, y), self.shapes(x, y)
+        return self._native_images(library, x, y, with_shapes=True)
+
+    def _native_images(
+        self, library: Library, x: FloatArray, y: FloatArray, *, with_shapes: bool = False
+    ) -> tuple[PsfImages, FloatArray]:
+        """Do what `ImagePsf` does with kernel images, one position at a time, in the cache."""
+        valid = usable_positions(x, y)
+        if self.kernel.spatially_varying:
+            basis = self._basis[0]
+            weights, valid = self._weights(x, y, valid)
+        else:
+            image, has_sum = self._fixed_image
+            valid &= has_sum
+            basis, weights = image[None], valid.astype(np.float64)[:, None]
+        if not valid.any():
+            basis = np.zeros_like(basis)
+        pixel_x, dx = split_position(np.where(valid, x, 0.0))
+        pixel_y, dy = split_position(np.where(valid, y, 0.0))
+        taps = eleven_taps(dx), eleven_taps(dy)
+        values, shapes = native_images.kernel_images(
+            library, weights, basis, *taps, centre=self.kernel.centre, with_moments=with_shapes
+        )
+        centre_x, centre_y = self.kernel.centre
+        x0, y0 = np.where(valid, pixel_x - centre_x, 0), np.where(valid, pixel_y - centre_y, 0)
+        return PsfImages.of_one_size(values, x0, y0, valid), shapes
 
     @cached_property
     def _fixed_image(self) -> tuple[FloatArray, bool]:
@@ -96,8 +132,8 @@ class KernelPsf(ImagePsf):
         with np.errstate(over="ignore", invalid="ignore"):
             return images, images.sum(axis=(1, 2)), np.abs(images).max(axis=(1, 2))
 
-    def _combine(self, x: FloatArray, y: FloatArray, usable: BoolArray, *, out: FloatArray) -> BoolArray:
-        """Write the normalised sums of basis images; return where there is one.
+    def _weights(self, x: FloatArray, y: FloatArray, usable: BoolArray) -> tuple[FloatArray, BoolArray]:
+        """Return the weights, (n, k), of basis images in a sum of 1, and where there is one.
 
         Only the combination is normalised: sums of single basis images are often near zero.
         """
@@ -110,18 +146,21 @@ class KernelPsf(ImagePsf):
             weights = weights / total[:, None]
             # A bound on the pixels that is finite says that sum, weights and pixels all are.
             valid: BoolArray = usable & np.isfinite(np.abs(weights) @ peaks) & np.isfinite(total)
+        return np.where(valid[:, None], weights, 0.0), valid
+
+    def _combine(self, weights: FloatArray, valid: BoolArray, *, out: FloatArray) -> None:
+        """Write the weighted sums of basis images, zero where they are not valid."""
+        basis = self._basis[0]
+        library = native_library()
         if not valid.any():
             out[...] = 0.0
-            return valid
-        weights = np.where(valid[:, None], weights, 0.0)
-        library = native_library()
-        if library is not None:
+        elif library is not None:
             native_images.combine_images(library, weights, basis, out)
-            return valid
-        pixels = basis[0].size
-        # One product per position keeps a position's bits free of how many share the call.
-        np.matmul(weights[:, None, :], basis.reshape(len(basis), pixels), out=out.reshape(len(x), 1, pixels))
-        return valid
+        else:
+            pixels = basis[0].size
+            rows = out.reshape(len(weights), 1, pixels)
+            # One product per position keeps a position's bits free of how many share the call.
+            np.matmul(weights[:, None, :], basis.reshape(len(basis), pixels), out=rows)
 
     def _at_origin(self, values: FloatArray, valid: BoolArray) -> PsfImages:
         centre_x, centre_y = self.kernel.centre

@@ -57,9 +57,7 @@ def adaptive_moments(
     count, plane_height, plane_width = images.shape
     library = native_library()
     if library is not None:
-        return native_images.adaptive_moments(
-            library, images, centre_x, centre_y, width=width, height=height
-        )
+        return native_images.adaptive_moments(library, images, centre_x, centre_y, width=width, height=height)
     result = np.full((count, 3), np.nan)
     if width is None or height is None:
         width, height = np.full(count, plane_width), np.full(count, plane_height)

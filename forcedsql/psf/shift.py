@@ -13,6 +13,7 @@ ORDER = 5
 
 _OFFSETS = np.arange(-ORDER, ORDER + 1)
 _SIGNS = np.where(_OFFSETS % 2 == 0, 1.0, -1.0)
+_SLOW_SINES, _SLOW_COSINES = np.sin(np.pi * _OFFSETS / ORDER), np.cos(np.pi * _OFFSETS / ORDER)
 _MATRIX_PIXELS_PER_BATCH = 1 << 16
 
 
@@ -58,7 +59,7 @@ def lanczos5_taps(fraction: FloatArray) -> tuple[FloatArray, IntArray]:
     t passes 5: afw ``include/lsst/afw/math/FunctionLibrary.h`` (``LanczosFunction1``),
     ``src/math/offsetImage.cc`` (which ten offsets).
     """
-    eleven = _eleven_taps(fraction)
+    eleven = eleven_taps(fraction)
     first = np.where(fraction > 0.0, -ORDER, 1 - ORDER)
     columns = (first + ORDER)[:, None] + np.arange(2 * ORDER)
     return np.take_along_axis(eleven, columns, axis=1), first
@@ -99,7 +100,7 @@ def shift_images(
         out = np.empty((count, plane_height, plane_width))
     library = native_library()
     if library is not None:
-        taps_x, taps_y = _eleven_taps(dx), _eleven_taps(dy)
+        taps_x, taps_y = eleven_taps(dx), eleven_taps(dy)
         native_images.shift_images(library, images, taps_x, taps_y, width=width, height=height, out=out)
         return out
     if width is None or height is None:
@@ -139,24 +140,25 @@ def _shift_boxes(images: FloatArray, dx: FloatArray, dy: FloatArray, out: FloatA
 def _shift_matrices(fraction: FloatArray, size: int) -> FloatArray:
     """Return the (n, size, size) banded matrices that move a row of pixels, zero beyond its ends."""
     line = np.zeros((len(fraction), 2 * (size - 1) + len(_OFFSETS)))
-    line[:, size - 1 : size - 1 + len(_OFFSETS)] = _eleven_taps(fraction)
+    line[:, size - 1 : size - 1 + len(_OFFSETS)] = eleven_taps(fraction)
     bands = sliding_window_view(line[:, ORDER:-ORDER], size, axis=1)[:, ::-1]
     return np.ascontiguousarray(bands)
 
 
-def _eleven_taps(fraction: FloatArray) -> FloatArray:
-    """Return the weights of the offsets -5 to 5, (n, 11); the offset left out has weight 0."""
-    t = np.pi * (_OFFSETS + fraction[:, None])
-    # The sine of pi (d + f) is that of pi f up to a sign that is known exactly.
-    product = np.sin(np.pi * fraction)[:, None] * _SIGNS * np.sin(t / ORDER)
+def eleven_taps(fraction: FloatArray) -> FloatArray:
+    """Return the weights of `lanczos5_taps` for the offsets -5 to 5, (n, 11); the one left out is 0."""
+    t = np.pi * (_OFFSETS[:, None] + fraction)
+    # Sines of sums: of pi (d + f) up to a sign that is known exactly, and of pi (d + f) / 5.
+    slow = np.pi * fraction / ORDER
+    product = np.sin(slow) * _SLOW_COSINES[:, None] + np.cos(slow) * _SLOW_SINES[:, None]
+    product *= np.sin(np.pi * fraction) * _SIGNS[:, None]
     # Below 1e-5 LSST takes the limit, and so the centre weight must be 1 here too.
     near = np.abs(t) <= 1e-5
     taps = np.where(near, 1.0, product / np.where(near, 1.0, t * t / ORDER))
     positive = fraction > 0.0
-    taps[positive, -1] = 0.0
-    taps[~positive, 0] = 0.0
-    total = taps[:, 0]
-    for k in range(1, len(_OFFSETS)):
-        total = total + taps[:, k]
-    normalised: FloatArray = taps / total[:, None]
-    return normalised
+    taps[-1, positive] = 0.0
+    taps[0, ~positive] = 0.0
+    total = taps[0].copy()
+    for row in taps[1:]:
+        total += row
+    return np.ascontiguousarray((taps / total).T)

@@ -177,6 +177,7 @@ class _Tables:
     aperture: SincAperture
     coefficients: AnyArray
     vectors: AnyArray
+    scaled_vectors: AnyArray
     term_stride: int
 
     def describe(self, library: Library, struct: Any) -> None:
@@ -186,8 +187,8 @@ class _Tables:
         struct.width, struct.moved, struct.rank = aperture.width, moved, aperture.rank
         struct.vector_stride, struct.term_stride = self.vectors.shape[1], self.term_stride
         struct.coefficients = library.given(self.coefficients, "double", *self.coefficients.shape)
-        struct.eigenvalues = library.given(aperture.eigenvalues, "double", aperture.rank)
         struct.vectors = library.given(self.vectors, "double", *self.vectors.shape)
+        struct.scaled_vectors = library.given(self.scaled_vectors, "double", *self.vectors.shape)
 
 
 @lru_cache(maxsize=64)
@@ -200,11 +201,15 @@ def _tables(aperture: SincAperture) -> _Tables:
         vectors = np.concatenate([table[:, 0, : terms - 1], table[:, -1, :]], axis=1)
         vectors, term_stride = _padded(vectors), 1
     else:
-        term_stride = aperture.width + _PADDING
-        vectors = _padded(table).reshape(aperture.rank, terms * term_stride)
-    return _Tables(aperture, _padded(aperture.coefficients.reshape(-1)), vectors, term_stride)
+        vectors = _padded(table)
+        term_stride = vectors.shape[2]
+        vectors = vectors.reshape(aperture.rank, terms * term_stride)
+    scaled = vectors * aperture.eigenvalues[:, None]
+    return _Tables(aperture, _padded(aperture.coefficients.reshape(-1)), vectors, scaled, term_stride)
 
 
 def _padded(array: AnyArray) -> AnyArray:
-    widths = [(0, 0)] * (array.ndim - 1) + [(0, _PADDING)]
+    """Lengthen the last axis with zeros, to a multiple of 8 so that rows stay aligned."""
+    length = array.shape[-1]
+    widths = [(0, 0)] * (array.ndim - 1) + [(0, -(-(length + _PADDING) // 8) * 8 - length)]
     return np.ascontiguousarray(np.pad(array, widths))

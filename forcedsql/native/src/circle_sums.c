@@ -4,6 +4,7 @@
    sum of its rings.  A pixel that is not finite thus reaches the circles that hold it and no
    other.  Which pixels a circle holds is decided in plain IEEE arithmetic, as NumPy does it:
    this file is compiled without fused multiply-add. */
+#include "ahead.h"
 #include "scratch.h"
 #include "tasks.h"
 #include "vectors.h"
@@ -86,11 +87,23 @@ static struct ring with_last_run(struct ring ring, const forcedsql_planes *plane
     return ring;
 }
 
+/* First row, and columns, of the widest circle of the next position. */
+struct next {
+    int64_t row, first, last;
+};
+
+static struct next box_of(const struct circle_sums_task *task, int64_t i) {
+    double x = task->x[i], y = task->y[i], reach = task->radii[task->circles - 1];
+    double rows = (double)task->planes->rows, columns = (double)task->planes->columns;
+    return (struct next){(int64_t)clipped_to(y - reach, 0.0, rows), (int64_t)clipped_to(x - reach, 0.0, columns),
+                         (int64_t)clipped_to(x + reach + 1.0, 0.0, columns)};
+}
+
 /* Sum the pixels between the spans of a circle and those of the next smaller one.
 
    Between rows the lengths of the runs hardly change, which the branches here live on. */
 static struct ring sum_ring(const forcedsql_planes *planes, const struct spans *outer,
-                            const struct spans *inner, int64_t ahead, int64_t reach) {
+                            const struct spans *inner, const struct next *next) {
     struct ring left = {all_of(0.0), all_of(0.0)}, right = left;
     int64_t readable = planes->rows * planes->columns - LANES;
     for (int64_t row = outer->first; row < outer->last; row++) {
@@ -100,10 +113,7 @@ static struct ring sum_ring(const forcedsql_planes *planes, const struct spans *
             gap = inner->left[i];
             resumed = inner->right[i];
         }
-        if (reach) for (int64_t q = -reach; q <= reach; q += 16) {
-            __builtin_prefetch(planes->image + start + ahead + q, 0, 2);
-            __builtin_prefetch(planes->variance + start + ahead + q, 0, 2);
-        }
+        if (next) ask_for_row(planes, next->row + j, next->first, next->last);
         if (start + end <= readable) {
             add_run(&left, planes, start + begin, gap - begin);
             add_run(&right, planes, start + resumed, end - resumed);
@@ -116,14 +126,12 @@ static struct ring sum_ring(const forcedsql_planes *planes, const struct spans *
 }
 
 static void sum_circles(const struct circle_sums_task *task, int64_t i, struct spans outer,
-                        struct spans inner) {
+                        struct spans inner, const struct next *next) {
     double flux = 0.0, variance = 0.0;
-    int64_t ahead = ((int64_t)task->y[i+1] - (int64_t)task->y[i]) * task->planes->columns + (int64_t)task->x[i+1];
-    int64_t reach = (int64_t)task->radii[task->circles-1];
     inner.first = inner.last = 0;
     for (int64_t k = 0; k < task->circles; k++) {
         find_spans(task->planes, task->x[i], task->y[i], task->radii[k], &outer);
-        struct ring ring = sum_ring(task->planes, &outer, &inner, ahead, k == task->circles - 1 ? reach : 0);
+        struct ring ring = sum_ring(task->planes, &outer, &inner, k == task->circles - 1 ? next : NULL);
         flux += sum_of_lanes(ring.flux);
         variance += sum_of_lanes(ring.variance);
         task->flux[i * task->circles + k] = flux;
@@ -142,7 +150,10 @@ int FOR_ISA(circle_sums)(const void *argument, int64_t begin, int64_t end) {
     int32_t *spans = scratch(4 * room, sizeof(int32_t));
     if (!spans) return -1;
     struct spans outer = {0, 0, spans, spans + room}, inner = {0, 0, spans + 2 * room, spans + 3 * room};
-    for (int64_t i = begin; i < end; i++) sum_circles(task, i, outer, inner);
+    for (int64_t i = begin; i < end; i++) {
+        struct next next = box_of(task, i + 1 < end ? i + 1 : i);
+        sum_circles(task, i, outer, inner, &next);
+    }
     free(spans);
     return 0;
 }

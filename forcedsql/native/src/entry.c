@@ -104,6 +104,14 @@ int forcedsql_shift_images(int64_t n, const double *images, int64_t image_stride
     return forcedsql_run(workers()->shift_images, &task, n, PIXEL_STEP, threads);
 }
 
+int forcedsql_kernel_images(int64_t n, int64_t terms, int64_t height, int64_t width, const double *weights,
+                            const double *basis, const double *taps_x, const double *taps_y,
+                            int64_t centre_x, int64_t centre_y, double *moved, double *moments, int threads) {
+    struct kernel_images_task task = {terms,  height,   width,    weights, basis,  taps_x,
+                                      taps_y, centre_x, centre_y, moved,   moments};
+    return forcedsql_run(workers()->kernel_images, &task, n, PIXEL_STEP, threads);
+}
+
 int forcedsql_adaptive_moments(int64_t n, const double *images, int64_t image_stride,
                                int64_t image_row_stride, const int64_t *height, const int64_t *width,
                                const int64_t *centre_x, const int64_t *centre_y, double *moments,

@@ -18,11 +18,12 @@ typedef struct {
     int64_t columns;
 } forcedsql_planes;
 
-/* A sinc aperture: coefficients = sum over s of eigenvalue[s] vector[s] vector[s]^T.
-   Term t of vector s, element i, is vectors[s * vector_stride + t * term_stride + i]; the
-   vector moved by a fraction is the sum of its terms times the weights of the fraction.
-   Every vector_stride is long enough to read FORCEDSQL_PADDING elements past the last.
-   `moved` of the `width` rows and columns move; the others are `coefficients`. */
+/* A sinc aperture: coefficients = sum over s of vector[s] scaled_vector[s]^T, where a scaled
+   vector is the vector times its eigenvalue.  Term t of vector s, element i, is
+   vectors[s * vector_stride + t * term_stride + i]; the vector moved by a fraction is the sum
+   of its terms times the weights of the fraction.  A term_stride of 1 means the eleven taps
+   of a Lanczos-5 shift.  `moved` of the `width` rows and columns move; the others are
+   `coefficients`.  All three arrays may be read 24 elements past their last. */
 typedef struct {
     int64_t width;
     int64_t moved;
@@ -30,8 +31,8 @@ typedef struct {
     int64_t vector_stride;
     int64_t term_stride;
     const double *coefficients;
-    const double *eigenvalues;
     const double *vectors;
+    const double *scaled_vectors;
 } forcedsql_sinc_aperture;
 
 /* Number of this interface; Python refuses a library of another one. */
@@ -80,7 +81,13 @@ int forcedsql_shift_images(int64_t n, const double *images, int64_t image_stride
                            int64_t moved_row_stride, int64_t plane_height, int64_t plane_width,
                            int threads);
 
-/* Images as above; centre, height, width (n,); moments (n, 3): xx, yy, xy. */
+/* The three in one, while each image is at hand: combine_images, their moments about one centre,
+   and the images shifted; moved images (n, height, width), moments (n, 3) or NULL. */
+int forcedsql_kernel_images(int64_t n, int64_t terms, int64_t height, int64_t width, const double *weights,
+                            const double *basis, const double *taps_x, const double *taps_y,
+                            int64_t centre_x, int64_t centre_y, double *moved, double *moments, int threads);
+
+/* Images as in shift_images; centre, height, width (n,); moments (n, 3): xx, yy, xy. */
 int forcedsql_adaptive_moments(int64_t n, const double *images, int64_t image_stride,
                                int64_t image_row_stride, const int64_t *height, const int64_t *width,
                                const int64_t *centre_x, const int64_t *centre_y, double *moments,

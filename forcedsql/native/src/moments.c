@@ -26,10 +26,14 @@ struct sums {
     double total, xx, xy, yy;
 };
 
-/* The box of an image that counts, as a list of pixels padded with zeros to whole vectors. */
+/* The box of an image that counts, as pairs of pixels opposite each other about the centre, which
+   have one weight.  Powers are of the offset (x, y) of `value`; `mirror` is at (-x, -y).  Lists are
+   padded with zeros to whole vectors. */
 struct box {
-    int64_t half, pixels;
-    double *value, *x, *y;
+    int64_t cut_half, half_x, half_y, pairs;
+    float *value, *mirror;
+    double *x, *y, *inside;
+    double *xx, *xy, *yy;
 };
 
 struct image {
@@ -51,106 +55,167 @@ static struct matrix inverted(struct matrix m, double *determinant) {
     return (struct matrix){m.yy / *determinant, -m.xy / *determinant, m.xx / *determinant};
 }
 
-static void cut(const struct image *image, int64_t half, struct box *box) {
-    if (box->half == half) return;
-    int64_t x0 = image->centre_x - half > 0 ? image->centre_x - half : 0;
-    int64_t y0 = image->centre_y - half > 0 ? image->centre_y - half : 0;
-    int64_t x1 = image->centre_x + half + 1 < image->width ? image->centre_x + half + 1 : image->width;
-    int64_t y1 = image->centre_y + half + 1 < image->height ? image->centre_y + half + 1 : image->height;
-    int64_t p = 0;
-    for (int64_t j = y0; j < y1; j++)
-        for (int64_t i = x0; i < x1; i++, p++) {
-            box->value[p] = (float)image->values[j * image->row_stride + i];
-            box->x[p] = (double)(i - image->centre_x);
-            box->y[p] = (double)(j - image->centre_y);
-        }
-    for (; p % LANES; p++) box->value[p] = box->x[p] = box->y[p] = 0.0;
-    box->pixels = p;
-    box->half = half;
+/* Half of the smallest symmetric range about `centre` that holds the pixels within `half` of it. */
+static int64_t half_of_range(int64_t centre, int64_t size, int64_t half) {
+    int64_t farthest = llabs(centre) > llabs(size - 1 - centre) ? llabs(centre) : llabs(size - 1 - centre);
+    return farthest < half ? farthest : half;
 }
 
-/* exp(t) for t of [-700, 0] to one unit in the last place. */
+/* List the offsets of half of a box about the centre: the row of the centre, and those above. */
+static void list_offsets(struct box *box) {
+    int64_t p = 0;
+    for (int64_t y = 0; y <= box->half_y; y++)
+        for (int64_t x = -box->half_x; x <= box->half_x; x++, p++) {
+            box->x[p] = (double)x;
+            box->y[p] = (double)y;
+        }
+    for (; p % LANES; p++) box->x[p] = box->y[p] = 0.0;
+    box->pairs = p;
+}
+
+static void set_powers(struct box *box, double offset_x, double offset_y) {
+    for (int64_t p = 0; p < box->pairs; p += LANES) {
+        doubles x = load(box->x + p) + offset_x, y = load(box->y + p) + offset_y;
+        store(box->xx + p, x * x);
+        store(box->xy + p, x * y);
+        store(box->yy + p, y * y);
+    }
+}
+
+/* Take `count` pixels of a row from `first` on in steps of 1 or -1; those outside the image are zero. */
+static void take_pixels(const struct image *image, int64_t row, int64_t first, int64_t step, int64_t count,
+                        float *to) {
+    int64_t last = first + step * (count - 1);
+    const double *from = image->values + row * image->row_stride + first;
+    if (row < 0 || row >= image->height)
+        memset(to, 0, (size_t)count * sizeof(float));
+    else if (first >= 0 && first < image->width && last >= 0 && last < image->width)
+        for (int64_t k = 0; k < count; k++) to[k] = (float)from[step * k];
+    else
+        for (int64_t k = 0; k < count; k++) {
+            int64_t column = first + step * k;
+            to[k] = column >= 0 && column < image->width ? (float)from[step * k] : 0.0f;
+        }
+}
+
+/* Take the box of an image within `half` of its centre. */
+static void cut(const struct image *image, int64_t half, struct box *box) {
+    int64_t half_x = half_of_range(image->centre_x, image->width, half);
+    int64_t half_y = half_of_range(image->centre_y, image->height, half);
+    if (half_x != box->half_x || half_y != box->half_y) {
+        box->half_x = half_x;
+        box->half_y = half_y;
+        list_offsets(box);
+        set_powers(box, 0.0, 0.0);
+    }
+    int64_t count = 2 * half_x + 1, filled = (half_y + 1) * count;
+    for (int64_t y = 0; y <= half_y; y++) {
+        float *value = box->value + y * count, *mirror = box->mirror + y * count;
+        take_pixels(image, image->centre_y + y, image->centre_x - half_x, 1, count, value);
+        take_pixels(image, image->centre_y - y, image->centre_x + half_x, -1, count, mirror);
+    }
+    /* The row of the centre is its own mirror. */
+    for (int64_t x = 0; x < count; x++) box->mirror[x] = 0.0f;
+    for (int64_t p = filled; p < box->pairs; p++) box->value[p] = box->mirror[p] = 0.0f;
+    box->cut_half = half;
+}
+
+/* exp(t) for t of [-700, 0], to 1e-12 of its value. */
 INLINE doubles exponential(doubles t) {
     const double rounder = 6755399441055744.0; /* 1.5 * 2^52: adding it rounds to an integer */
     doubles shifted = t * 1.4426950408889634 + rounder;
     doubles k = shifted - rounder;
     doubles r = t - k * 0.693147180369123816490;
     r -= k * 1.90821492927058770002e-10;
-    doubles p = all_of(1.0 / 479001600.0);
-    static const double inverse_factorials[] = {
-        1.0 / 39916800.0, 1.0 / 3628800.0, 1.0 / 362880.0, 1.0 / 40320.0, 1.0 / 5040.0, 1.0 / 720.0,
-        1.0 / 120.0,      1.0 / 24.0,      1.0 / 6.0,      0.5,           1.0,          1.0};
-    for (int n = 0; n < 12; n++) p = p * r + inverse_factorials[n];
+    doubles p = r * (1.0 / 3628800.0) + 1.0 / 362880.0;
+    p = p * r + 1.0 / 40320.0;
+    p = p * r + 1.0 / 5040.0;
+    p = p * r + 1.0 / 720.0;
+    p = p * r + 1.0 / 120.0;
+    p = p * r + 1.0 / 24.0;
+    p = p * r + 1.0 / 6.0;
+    p = p * r + 0.5;
+    p = p * r + 1.0;
+    p = p * r + 1.0;
     longs exponent = ((longs)shifted << 52) + ((int64_t)1023 << 52);
     return p * (doubles)exponent;
 }
 
-/* (x, y) W^-1 (x, y)^T in single precision. */
-INLINE doubles exponent_of(doubles x, doubles y, struct matrix inverse) {
-    doubles crossed = 2.0 * inverse.xy * y;
-    return rounded_to_float(inverse.yy * (y * y) + crossed * x + inverse.xx * (x * x));
+/* x^T W^-1 x in single precision. */
+INLINE doubles exponents(const struct box *box, int64_t p, struct matrix inverse) {
+    return rounded_to_float(load(box->yy + p) * inverse.yy + load(box->xy + p) * (2.0 * inverse.xy) +
+                            load(box->xx + p) * inverse.xx);
 }
 
-/* The Gaussian in single precision; zero beyond the limit, NaN for a NaN exponent. */
-INLINE doubles gaussian(doubles exponent) {
-    longs inside = exponent <= WEIGHT_LIMIT, outside = exponent > WEIGHT_LIMIT;
-    doubles bounded = where(inside, exponent);
-    bounded = choose(bounded < 0.0, all_of(0.0), bounded);
-    doubles weight = rounded_to_float(exponential(-0.5 * bounded));
-    return choose(inside, weight, where(~outside, exponent));
+/* What pairs of pixels add to the sums. */
+struct partial_sums {
+    doubles total, xx, xy, yy;
+};
+
+/* Add the products of pixels, their weights and powers of their offsets, each rounded to single
+   precision; or the last ones not. */
+INLINE void add_products(struct partial_sums *sums, floats weighted, const struct box *box, int64_t p,
+                         const int single) {
+    doubles wide = widened(weighted), xx = load(box->xx + p), xy = load(box->xy + p), yy = load(box->yy + p);
+    sums->total += wide;
+    sums->xx += single ? widened(weighted * narrowed(xx)) : wide * xx;
+    sums->xy += single ? widened(weighted * narrowed(xy)) : wide * xy;
+    sums->yy += single ? widened(weighted * narrowed(yy)) : wide * yy;
 }
 
-/* Sums over pixels at (x, y) + offset; products are rounded to single precision or not. */
-INLINE struct sums pixel_sums(const struct box *box, struct matrix inverse, double offset_x, double offset_y,
-                              const double *inside, const int single) {
-    doubles total = all_of(0.0), sum_xx = total, sum_xy = total, sum_yy = total;
-    for (int64_t p = 0; p < box->pixels; p += LANES) {
-        doubles x = load(box->x + p) + offset_x, y = load(box->y + p) + offset_y;
-        doubles value = load(box->value + p);
-        if (inside) value *= load(inside + p);
-        doubles weighted = rounded_to_float(gaussian(exponent_of(x, y, inverse)) * value);
-        doubles xx = x * x * weighted, xy = x * y * weighted, yy = y * y * weighted;
-        total += weighted;
-        sum_xx += single ? rounded_to_float(xx) : xx;
-        sum_xy += single ? rounded_to_float(xy) : xy;
-        sum_yy += single ? rounded_to_float(yy) : yy;
-    }
-    return (struct sums){sum_of_lanes(total), sum_of_lanes(sum_xx), sum_of_lanes(sum_xy),
-                         sum_of_lanes(sum_yy)};
-}
-
-/* Which pixels lie inside the limit with all their corners: 1 or 0. */
-static void find_inside(const struct box *box, struct matrix inverse, double *inside) {
-    for (int64_t p = 0; p < box->pixels; p += LANES) {
-        doubles x = load(box->x + p), y = load(box->y + p), one = all_of(1.0);
-        for (int corner = 0; corner < 4; corner++) {
-            doubles corner_x = x + SUBPIXELS[corner % 2 * 3], corner_y = y + SUBPIXELS[corner / 2 * 3];
-            one = where(exponent_of(corner_x, corner_y, inverse) <= SUBPIXEL_WEIGHT_LIMIT, one);
+INLINE struct sums pixel_sums(const struct box *box, struct matrix inverse, const int subpixel) {
+    struct partial_sums sums = {all_of(0.0), all_of(0.0), all_of(0.0), all_of(0.0)}, mirrored = sums;
+    for (int64_t p = 0; p < box->pairs; p += LANES) {
+        doubles exponent = exponents(box, p, inverse);
+        doubles weight = where(~(exponent > WEIGHT_LIMIT), exponential(-0.5 * exponent));
+        floats narrow = narrowed(weight), value = load_narrow(box->value + p);
+        floats mirror = load_narrow(box->mirror + p);
+        if (subpixel) {
+            floats inside = narrowed(load(box->inside + p));
+            value *= inside;
+            mirror *= inside;
         }
-        store(inside + p, one);
+        add_products(&sums, narrow * value, box, p, !subpixel);
+        add_products(&mirrored, narrow * mirror, box, p, !subpixel);
+    }
+    return (struct sums){sum_of_lanes(sums.total + mirrored.total), sum_of_lanes(sums.xx + mirrored.xx),
+                         sum_of_lanes(sums.xy + mirrored.xy), sum_of_lanes(sums.yy + mirrored.yy)};
+}
+
+/* Find which pixels lie inside the limit with all their corners; a pixel and its mirror do alike. */
+static void find_inside(struct box *box, struct matrix inverse) {
+    for (int64_t p = 0; p < box->pairs; p += LANES) store(box->inside + p, all_of(1.0));
+    for (int corner = 0; corner < 4; corner++) {
+        set_powers(box, SUBPIXELS[corner % 2 * 3], SUBPIXELS[corner / 2 * 3]);
+        for (int64_t p = 0; p < box->pairs; p += LANES) {
+            longs within = exponents(box, p, inverse) <= SUBPIXEL_WEIGHT_LIMIT;
+            store(box->inside + p, where(within, load(box->inside + p)));
+        }
     }
 }
 
-/* Sums over 4 x 4 points in each pixel; `inside` is room for a number per pixel. */
-static struct sums subpixel_sums(const struct box *box, struct matrix inverse, double *inside) {
+/* Sums over 4 x 4 points in each pixel. */
+static struct sums subpixel_sums(struct box *box, struct matrix inverse) {
     struct sums sums = {0.0, 0.0, 0.0, 0.0};
-    find_inside(box, inverse, inside);
+    find_inside(box, inverse);
     for (int j = 0; j < 4; j++)
         for (int i = 0; i < 4; i++) {
-            struct sums point = pixel_sums(box, inverse, SUBPIXELS[i], SUBPIXELS[j], inside, 0);
+            set_powers(box, SUBPIXELS[i], SUBPIXELS[j]);
+            struct sums point = pixel_sums(box, inverse, 1);
             sums.total += point.total;
             sums.xx += point.xx;
             sums.xy += point.xy;
             sums.yy += point.yy;
         }
+    set_powers(box, 0.0, 0.0);
     return sums;
 }
 
 static struct sums sums_of(const struct image *image, const struct fit *fit, struct matrix inverse,
-                           struct box *box, double *inside) {
-    cut(image, fit->half_box, box);
-    if (fit->subpixel) return subpixel_sums(box, inverse, inside);
-    return pixel_sums(box, inverse, 0.0, 0.0, NULL, 1);
+                           struct box *box) {
+    if (box->cut_half != fit->half_box) cut(image, fit->half_box, box);
+    if (fit->subpixel) return subpixel_sums(box, inverse);
+    return pixel_sums(box, inverse, 0);
 }
 
 static int is_shape(struct sums sums) { return sums.total > 0.0 && sums.xx > 0.0 && sums.yy > 0.0; }
@@ -191,10 +256,10 @@ static int next_weight(struct matrix s, struct matrix inverse, struct matrix *we
            weight->yy > 0.0;
 }
 
-static enum step improve(const struct image *image, struct fit *fit, struct box *box, double *inside) {
+static enum step improve(const struct image *image, struct fit *fit, struct box *box) {
     if (!set_weight(image, fit)) return FAILED;
     struct matrix inverse = fit->inverse;
-    struct sums sums = sums_of(image, fit, inverse, box, inside);
+    struct sums sums = sums_of(image, fit, inverse, box);
     if (!is_shape(sums) || !(fabs(inverse.xx) <= LARGEST_INVERSE && fabs(inverse.xy) <= LARGEST_INVERSE &&
                              fabs(inverse.yy) <= LARGEST_INVERSE))
         return FAILED;
@@ -221,14 +286,14 @@ static void unweighted(struct sums sums, double *moments) {
     if (!(sums.total > 0.0)) moments[0] = moments[1] = moments[2] = NAN;
 }
 
-static void fit_image(const struct image *image, struct box *box, double *inside, double *moments) {
+static void fit_image(const struct image *image, struct box *box, double *moments) {
     struct fit fit = {.weight = {START, 0.0, START}, .e1 = NEVER, .e2 = NEVER, .xx = NEVER};
     enum step step = GOING;
-    box->half = -1;
-    while (step == GOING) step = improve(image, &fit, box, inside);
+    box->cut_half = -1;
+    while (step == GOING) step = improve(image, &fit, box);
     if (step == FAILED) {
         struct matrix flat = {0.0, 0.0, 0.0};
-        unweighted(sums_of(image, &fit, flat, box, inside), moments);
+        unweighted(sums_of(image, &fit, flat, box), moments);
         return;
     }
     moments[0] = fit.weight.xx;
@@ -236,26 +301,35 @@ static void fit_image(const struct image *image, struct box *box, double *inside
     moments[2] = fit.weight.xy;
 }
 
-static int64_t most_pixels(const struct image_block *block, int64_t begin, int64_t end) {
-    int64_t most = 0;
-    for (int64_t i = begin; i < end; i++)
-        if (block->height[i] * block->width[i] > most) most = block->height[i] * block->width[i];
+/* Return the most pairs that any image of a step can need. */
+static int64_t most_pairs(const struct adaptive_moments_task *task, int64_t begin, int64_t end) {
+    int64_t most = 0, largest = (int64_t)LARGEST_BOX;
+    for (int64_t i = begin; i < end; i++) {
+        int64_t half_x = half_of_range(task->centre_x[i], task->block.width[i], largest);
+        int64_t half_y = half_of_range(task->centre_y[i], task->block.height[i], largest);
+        int64_t pairs = (half_y + 1) * (2 * half_x + 1);
+        if (pairs > most) most = pairs;
+    }
     return most;
 }
 
 int FOR_ISA(adaptive_moments)(const void *argument, int64_t begin, int64_t end) {
     const struct adaptive_moments_task *task = argument;
     const struct image_block *block = &task->block;
-    int64_t room = round_up(most_pixels(block, begin, end), MAX_LANES);
-    double *lists = scratch(4 * room, sizeof(double));
+    int64_t room = round_up(most_pairs(task, begin, end), 2 * MAX_LANES);
+    double *lists = scratch(7 * room, sizeof(double));
     if (!lists) return -1;
-    struct box box = {.value = lists, .x = lists + room, .y = lists + 2 * room};
+    struct box box = {.half_x = -1, .half_y = -1};
+    double **doubled[] = {&box.x, &box.y, &box.inside, &box.xx, &box.xy, &box.yy};
+    for (int k = 0; k < 6; k++) *doubled[k] = lists + k * room;
+    box.value = (float *)(lists + 6 * room);
+    box.mirror = box.value + room;
     for (int64_t i = begin; i < end; i++) {
         struct image image = {block->images + i * block->stride, block->row_stride,  block->height[i],
                               block->width[i],                   task->centre_x[i], task->centre_y[i]};
         double *moments = task->moments + 3 * i;
         if (image.height > 0 && image.width > 0)
-            fit_image(&image, &box, lists + 3 * room, moments);
+            fit_image(&image, &box, moments);
         else
             moments[0] = moments[1] = moments[2] = NAN;
     }

@@ -1,7 +1,10 @@
 /* The sums of the PSF fit over the pixels of each model's box. */
+#include "ahead.h"
 #include "scratch.h"
 #include "tasks.h"
 #include "vectors.h"
+
+#include <math.h>
 
 /* The pixels of one box, as double vectors: model, image and variance. */
 struct box {
@@ -23,8 +26,8 @@ static void leave_out(struct box *box, int64_t p) {
     box->variance[p] = 1.0;
 }
 
-/* Copy a box; return how many of its pixels are used. */
-static int64_t gather(const struct psf_sums_task *task, int64_t i, struct box *box) {
+/* Copy a box, and ask for that of the next position; return how many of its pixels are used. */
+static int64_t gather(const struct psf_sums_task *task, int64_t i, int64_t next, struct box *box) {
     const forcedsql_planes *planes = task->planes;
     int64_t height = task->height, width = task->width, used = 0;
     int64_t left, right, bottom, top;
@@ -34,6 +37,7 @@ static int64_t gather(const struct psf_sums_task *task, int64_t i, struct box *b
     if (!whole)
         for (int64_t p = 0; p < box->pixels; p++) leave_out(box, p);
     for (int64_t j = bottom; j < top; j++) {
+        ask_for_row(planes, task->y0[next] + j, task->x0[next], task->x0[next] + width);
         int64_t from = (task->y0[i] + j) * planes->columns + task->x0[i] + left;
         int64_t to = j * width + left, count = right - left;
         memcpy(box->model + to, task->model + i * box->pixels + to, (size_t)count * sizeof(double));
@@ -65,19 +69,33 @@ static void sum_model(const struct box *box, double sums[4]) {
     sums[3] = sum_of_lanes(mm_variance);
 }
 
+INLINE doubles squared_residual(const struct box *box, double amplitude, int64_t p) {
+    doubles residual = load(box->image + p) - amplitude * load(box->model + p);
+    return residual * residual;
+}
+
+/* Divisions cost most of this sum, so two fractions share one; where that is no number, as next
+   to a variance of zero, each has its own. */
 static double chi_squared(const struct box *box, double amplitude) {
-    doubles sum = all_of(0.0), a = all_of(amplitude);
-    for (int64_t p = 0; p < box->pixels; p += LANES) {
-        doubles residual = load(box->image + p) - a * load(box->model + p);
-        sum += residual * residual / load(box->variance + p);
+    doubles sum = all_of(0.0);
+    for (int64_t p = 0; p < box->pixels; p += 2 * LANES) {
+        doubles first = squared_residual(box, amplitude, p);
+        doubles second = squared_residual(box, amplitude, p + LANES);
+        doubles v1 = load(box->variance + p), v2 = load(box->variance + p + LANES);
+        sum += (first * v2 + second * v1) / (v1 * v2);
     }
+    double chi2 = sum_of_lanes(sum);
+    if (isfinite(chi2)) return chi2;
+    sum = all_of(0.0);
+    for (int64_t p = 0; p < box->pixels; p += LANES)
+        sum += squared_residual(box, amplitude, p) / load(box->variance + p);
     return sum_of_lanes(sum);
 }
 
 int FOR_ISA(psf_sums)(const void *argument, int64_t begin, int64_t end) {
     const struct psf_sums_task *task = argument;
     struct box box = {.pixels = task->height * task->width};
-    int64_t padded = round_up(box.pixels, MAX_LANES);
+    int64_t padded = round_up(box.pixels, 2 * MAX_LANES);
     double *room = scratch(3 * padded, sizeof(double));
     if (!room) return -1;
     box.model = room;
@@ -86,7 +104,7 @@ int FOR_ISA(psf_sums)(const void *argument, int64_t begin, int64_t end) {
     for (int64_t p = box.pixels; p < padded; p++) leave_out(&box, p);
     for (int64_t i = begin; i < end; i++) {
         double sums[4];
-        int64_t used = gather(task, i, &box);
+        int64_t used = gather(task, i, i + 1 < end ? i + 1 : i, &box);
         sum_model(&box, sums);
         double chi2 = chi_squared(&box, sums[2] / sums[1]);
         for (int k = 0; k < 4; k++) task->sums[k * task->n + i] = sums[k];

@@ -70,13 +70,20 @@ struct adaptive_moments_task {
     double *moments;
 };
 
+struct kernel_images_task {
+    int64_t terms, height, width;
+    const double *weights, *basis, *taps_x, *taps_y;
+    int64_t centre_x, centre_y;
+    double *moved, *moments;
+};
+
 /* Do items `begin` to `end` of a task; return 0, or -1 without memory. */
 typedef int forcedsql_work(const void *task, int64_t begin, int64_t end);
 
 struct forcedsql_workers {
     const char *name;
     forcedsql_work *psf_sums, *sinc_sums, *circle_sums, *ellipse_bits, *centre_bits;
-    forcedsql_work *combine_images, *shift_images, *adaptive_moments;
+    forcedsql_work *combine_images, *shift_images, *adaptive_moments, *kernel_images;
 };
 
 #endif

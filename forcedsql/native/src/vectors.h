@@ -30,6 +30,13 @@ typedef float floats __attribute__((vector_size(4 * LANES)));
 typedef int64_t longs __attribute__((vector_size(8 * LANES)));
 typedef int32_t ints __attribute__((vector_size(4 * LANES)));
 
+/* Before a loop of few rounds whose vectors belong in registers. */
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 32")
+#endif
+
 #define INLINE static inline __attribute__((always_inline))
 
 /* LANES times -1, then LANES times 0: read n before the zeros for a mask of n lanes. */
@@ -61,11 +68,13 @@ INLINE ints truncated(doubles v) { return __builtin_convertvector(v, ints); }
 INLINE doubles from_ints(ints v) { return __builtin_convertvector(v, doubles); }
 #endif
 
-INLINE doubles load_floats(const float *from) {
+INLINE floats load_narrow(const float *from) {
     floats v;
     memcpy(&v, from, sizeof v);
-    return widened(v);
+    return v;
 }
+
+INLINE doubles load_floats(const float *from) { return widened(load_narrow(from)); }
 
 INLINE doubles all_of(double value) { return value - (doubles){0.0}; }
 
