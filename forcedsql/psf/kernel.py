@@ -6,8 +6,8 @@ from functools import cached_property
 import numpy as np
 
 from forcedsql.arrays import BoolArray, FloatArray
-from forcedsql.native import images as native_images
 from forcedsql.native import Library, native_library
+from forcedsql.native import images as native_images
 from forcedsql.psf.image_psf import ImagePsf, usable_positions
 from forcedsql.psf.kernels import Kernel, fixed_image
 from forcedsql.psf.moments import adaptive_moments
