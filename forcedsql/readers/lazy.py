@@ -124,9 +124,9 @@ class FilePlanes:
                 read = _Reading(file, self._stored, lambda: opened.enter_context(open_fits(self._state.path)))
                 for first in range(rows.start, rows.stop, _ROWS_AT_A_TIME):
                     some = slice(first, min(first + _ROWS_AT_A_TIME, rows.stop))
-                    image[some] = read.floats(self._hdus.image, some)
-                    mask[some] = read.bits(self._hdus.mask, some)
-                    variance[some] = read.floats(self._hdus.variance, some)
+                    read.floats(self._hdus.image, some, image[some])
+                    read.bits(self._hdus.mask, some, mask[some])
+                    read.floats(self._hdus.variance, some, variance[some])
         except ReadError as fault:
             raise type(fault)(f"{self._state.path}: {fault}") from fault
 
@@ -142,12 +142,22 @@ class _Reading:
         self._open_fully = open_fully
         self._fully: FitsFile | None = None
 
-    def floats(self, hdu: int, rows: slice) -> Float32Array:
-        values, compressed = self._rows(hdu, rows)
-        return float_pixels(values, compressed=compressed, label=f"HDU {hdu}")
+    def floats(self, hdu: int, rows: slice, pixels: Float32Array) -> None:
+        if not self._as_stored(hdu, rows, pixels):
+            values, compressed = self._rows(hdu, rows)
+            pixels[:] = float_pixels(values, compressed=compressed, label=f"HDU {hdu}")
 
-    def bits(self, hdu: int, rows: slice) -> MaskArray:
-        return mask_pixels(self._rows(hdu, rows)[0], label=f"HDU {hdu}")
+    def bits(self, hdu: int, rows: slice, pixels: MaskArray) -> None:
+        if not self._as_stored(hdu, rows, pixels):
+            pixels[:] = mask_pixels(self._rows(hdu, rows)[0], label=f"HDU {hdu}")
+
+    def _as_stored(self, hdu: int, rows: slice, pixels: AnyArray) -> bool:
+        """Read compressed pixels that are what is measured to where they belong; tell if they are."""
+        plane = self._stored[hdu]
+        if plane is None or not plane.compressed or plane.dtype.newbyteorder("=") != pixels.dtype:
+            return False
+        plane.read_into(self._file, rows.start, pixels)
+        return True
 
     def _rows(self, hdu: int, rows: slice) -> tuple[AnyArray, bool]:
         plane, count = self._stored[hdu], rows.stop - rows.start

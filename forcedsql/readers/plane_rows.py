@@ -5,8 +5,9 @@ as afw and `forcedsql.writer` write them (FITS standard 4.0, section 10).  Of an
 rows are left to astropy.
 """
 
+import sys
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -20,8 +21,8 @@ from forcedsql.readers.layout import HduLayout
 
 _PIXELS = {8: "u1", 16: ">i2", 32: ">i4", -32: ">f4", -64: ">f8"}
 _ALGORITHMS = ("GZIP_1", "GZIP_2")
-# Rows of tiles that are unpacked at a time: more bytes than that gain nothing.
-_UNPACKED_BYTES = 1 << 22
+# What is unpacked at a time stays in the processor's cache.
+_UNPACKED_BYTES = 1 << 18
 _LENGTH_BYTES = 4
 
 
@@ -34,18 +35,27 @@ class StoredPlane(Protocol):
         ...
 
     @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the pixels, in any byte order."""
+        ...
+
+    @property
     def compressed(self) -> bool:
         """Whether the plane is tile-compressed."""
         ...
 
     def read(self, file: FileBytes, first: int, count: int) -> AnyArray:
-        """Return rows, (count, nx), in any byte order.
+        """Return rows, (count, nx) of `dtype`, possibly read-only.
 
         Raises
         ------
         ReadError
             If they are damaged or cut short.
         """
+        ...
+
+    def read_into(self, file: FileBytes, first: int, pixels: AnyArray) -> None:
+        """Fill rows from `first`, (count, nx) of `dtype` in native byte order; see `read`."""
         ...
 
 
@@ -105,7 +115,7 @@ def _tile(cards: Cards, shape: tuple[int, int]) -> tuple[int, int]:
 @dataclass(frozen=True, slots=True)
 class _PlainPlane:
     shape: tuple[int, int]
-    dtype: np.dtype[np.generic]
+    dtype: np.dtype[Any]
     start: int
     compressed: bool = False
 
@@ -114,75 +124,81 @@ class _PlainPlane:
         data = file.read(self.start + first * row_bytes, count * row_bytes)
         return np.frombuffer(data, self.dtype).reshape(count, self.shape[1])
 
+    def read_into(self, file: FileBytes, first: int, pixels: AnyArray) -> None:
+        pixels[:] = self.read(file, first, len(pixels))
+
 
 @dataclass(frozen=True, slots=True)
 class _TiledPlane:
     shape: tuple[int, int]
-    dtype: np.dtype[np.generic]
+    dtype: np.dtype[Any]
     start: int
-    descriptor: np.dtype[np.generic]
+    descriptor: np.dtype[Any]
     heap_start: int
     heap_end: int
     algorithm: str
     compressed: bool = True
 
     def read(self, file: FileBytes, first: int, count: int) -> AnyArray:
-        size = self.descriptor.itemsize
+        pixels = np.empty((count, self.shape[1]), self.dtype.newbyteorder("="))
+        self.read_into(file, first, pixels)
+        return pixels
+
+    def read_into(self, file: FileBytes, first: int, pixels: AnyArray) -> None:
+        count, size = len(pixels), self.descriptor.itemsize
         places = np.frombuffer(file.read(self.start + first * size, count * size), self.descriptor)
         length, offset = places["COMPRESSED_DATA"].astype(np.int64).T
         end = self.heap_end - self.heap_start
-        if (
-            (length <= _LENGTH_BYTES).any()
-            or (offset < 0).any()
-            or (length > end).any()
-            or (offset > end - length).any()
-        ):
+        if (np.minimum(length - _LENGTH_BYTES, offset) < 0).any() or (np.maximum(length, offset) > end).any():
             raise ReadError(f"rows {first} to {first + count - 1} of a plane have tiles outside its heap")
         row_bytes = self.shape[1] * self.dtype.itemsize
         step = max(1, _UNPACKED_BYTES // row_bytes)
-        parts = [
-            self._unpack(file, length[part], offset[part], row_bytes)
-            for part in (slice(i, i + step) for i in range(0, count, step))
-        ]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-    def _unpack(self, file: FileBytes, length: IntArray, offset: IntArray, row_bytes: int) -> AnyArray:
-        packed = self._packed_tiles(file, length, offset)
-        rows = len(length)
-        # A gzip member ends in the length of what it holds; the sum alone would let one
-        # tile's surplus make up for the next one's lack.
-        ends = np.cumsum(length)
-        sizes = np.frombuffer(packed, np.uint8)[ends[:, None] + np.arange(-_LENGTH_BYTES, 0)].view("<u4")
-        if (sizes != row_bytes).any():
-            raise ReadError("a compressed tile does not hold one row of pixels")
-        unpacked = np.empty(rows * row_bytes, np.uint8)
-        try:
-            # All tiles in one call, which leaves the interpreter to other threads for its whole time.
-            with pa.CompressedInputStream(pa.BufferReader(packed), "gzip") as stream:
-                filled = stream.readinto(unpacked)
-        except (OSError, pa.ArrowException) as fault:
-            raise ReadError(f"a compressed tile is damaged: {' '.join(str(fault).split())}") from fault
-        if filled != unpacked.size:
-            raise ReadError(f"compressed tiles hold {filled} bytes where {unpacked.size} are expected")
-        return self._in_pixel_order(unpacked, rows)
+        unpacked = np.empty(min(step, count) * row_bytes, np.uint8)
+        for start in range(0, count, step):
+            part = slice(start, min(start + step, count))
+            rows = pixels[part]
+            tiles = unpacked[: len(rows) * row_bytes]
+            _unpack(self._packed_tiles(file, length[part], offset[part]), length[part], tiles)
+            _put_in_order(tiles, rows, shuffled=self.algorithm == "GZIP_2")
 
     def _packed_tiles(self, file: FileBytes, length: IntArray, offset: IntArray) -> bytes:
-        first, last = int(offset.min()), int((offset + length).max())
-        if last - first == int(length.sum()) and (np.diff(offset) == length[:-1]).all():
+        first, last = int(offset[0]), int(offset[-1] + length[-1])
+        if (np.diff(offset) == length[:-1]).all():
             return file.read(self.start + self.heap_start + first, last - first)
         return b"".join(
             file.read(self.start + self.heap_start + at, count)
             for at, count in zip(offset.tolist(), length.tolist(), strict=True)
         )
 
-    def _in_pixel_order(self, unpacked: AnyArray, rows: int) -> AnyArray:
-        """Undo the shuffle of GZIP_2, which stores the first byte of every pixel, then the second ..."""
-        if self.algorithm == "GZIP_1":
-            return unpacked.view(self.dtype).reshape(rows, -1)
-        size = self.dtype.itemsize
-        planes = unpacked.reshape(rows, size, -1)
-        native = self.dtype.newbyteorder("<")
-        pixels = np.empty((rows, self.shape[1], size), np.uint8)
-        for byte in range(size):
-            pixels[:, :, size - 1 - byte] = planes[:, byte]
-        return pixels.view(native)[:, :, 0]
+
+def _unpack(packed: bytes, length: IntArray, unpacked: AnyArray) -> None:
+    """Unpack gzip members of these lengths, which hold equal numbers of bytes."""
+    # A member ends in the length of what it holds.  Without a look at it, one tile's surplus
+    # could make up for the next one's lack.
+    ends = np.cumsum(length)
+    sizes = np.frombuffer(packed, np.uint8)[ends[:, None] + np.arange(-_LENGTH_BYTES, 0)].view("<u4")
+    if (sizes != unpacked.size // len(length)).any():
+        raise ReadError("a compressed tile does not hold one row of pixels")
+    try:
+        # All tiles in one call, which leaves the interpreter to other threads all the while.
+        with pa.CompressedInputStream(pa.BufferReader(packed), "gzip") as stream:
+            filled = stream.readinto(unpacked)
+    except (OSError, pa.ArrowException) as fault:
+        raise ReadError(f"a compressed tile is damaged: {' '.join(str(fault).split())}") from fault
+    if filled != unpacked.size:
+        raise ReadError(f"compressed tiles hold {filled} bytes where {unpacked.size} are expected")
+
+
+def _put_in_order(unpacked: AnyArray, pixels: AnyArray, *, shuffled: bool) -> None:
+    """Write rows of unpacked tiles, big-endian, to pixels, (n, nx) in native order.
+
+    GZIP_2 stores the first byte of every pixel of a row, then the second, ...
+    """
+    size = pixels.itemsize
+    if shuffled:
+        stored = unpacked.reshape(len(pixels), size, -1).transpose(0, 2, 1)
+    else:
+        stored = unpacked.reshape(len(pixels), -1, size)
+    native = pixels.view(np.uint8).reshape(len(pixels), -1, size)
+    for byte in range(size):
+        native[:, :, size - 1 - byte if sys.byteorder == "little" else byte] = stored[:, :, byte]
