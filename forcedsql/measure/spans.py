@@ -14,6 +14,9 @@ from forcedsql.arrays import AnyArray, FloatArray, IntArray
 _BLOCK_PIXELS = 1 << 22
 """Pixels that are listed at a time, which bounds the memory used."""
 
+_SORTED_TOGETHER = 64
+"""Groups that are sorted as the rows of one table."""
+
 IQR_TO_SIGMA = 0.741301109252802
 """Standard deviation of a normal distribution over its interquartile range, as afw spells it."""
 
@@ -119,9 +122,21 @@ class Groups:
     @classmethod
     def of(cls, owner: IntArray, values: AnyArray, count: int) -> "Groups":
         """Sort values into `count` groups; NaN comes last in each."""
-        order = np.lexsort((values, owner))
+        if not (owner[1:] >= owner[:-1]).all():
+            order = np.argsort(owner, kind="stable")
+            owner, values = owner[order], values[order]
         counts = np.bincount(owner, minlength=count)
-        return cls(values[order], np.cumsum(counts) - counts, counts)
+        ends = np.cumsum(counts)
+        result = np.empty_like(values)
+        for first in range(0, count, _SORTED_TOGETHER):
+            some = slice(first, first + _SORTED_TOGETHER)
+            inside = np.arange(counts[some].max(initial=0)) < counts[some, None]
+            table = np.full(inside.shape, np.nan, values.dtype)
+            span = slice(ends[first] - counts[first], ends[some][-1])
+            table[inside] = values[span]
+            table.sort(axis=1)
+            result[span] = table[inside]
+        return cls(result, ends - counts, counts)
 
     def quantile(self, fraction: float) -> FloatArray:
         """Return a quantile of every group, interpolated linearly, (n,) float64; NaN for an empty one."""
