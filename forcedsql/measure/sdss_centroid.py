@@ -195,10 +195,8 @@ class _Search:
             (self.failed, fit.failed),
         ):
             mine[rows] |= found
-        x, y = (
-            (v + 0.5) * b - 0.5 if b > 1 or max(bins) > 1 else v
-            for v, b in zip((fit.x, fit.y), bins, strict=True)
-        )
+        # From the lower left corner of the central pixel, as that is where bins begin.
+        x, y = ((v + 0.5) * size - 0.5 for v, size in zip((fit.x, fit.y), bins, strict=True))
         self.x[rows], self.y[rows] = self.column[rows] + x, self.row[rows] + y
         self.x_error[rows], self.y_error[rows] = fit.x_error * bins[0], fit.y_error * bins[1]
         return ~fit.failed & ~self._narrow(rows, fit, (x, y), smoothing.sigma, bins)
