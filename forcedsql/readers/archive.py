@@ -120,10 +120,17 @@ class Decoder:
         What the value is used as: "psf", "kernel", "function", "field", "wcs", ...
     decode : callable
         From an `ArchiveObject` to the value.
+    condense : callable, optional
+        From the value to what JSON can hold, for classes that take long to decode; it is kept
+        with the file's layout.
+    expand : callable, optional
+        From that, which is not to be trusted, back to the value.
     """
 
     kind: str
     decode: Callable[[ArchiveObject], Any]
+    condense: Callable[[Any], Any] | None = None
+    expand: Callable[[Any], Any] | None = None
 
 
 class Archive:
@@ -215,11 +222,20 @@ class Archive:
         limits.require_at_most(len(self._open), limits.MAX_NESTING, "depth of references in the archive")
         self._open.append(object_id)
         try:
-            return decoder.decode(ArchiveObject(self, object_id, entry.name))
+            return self._decode_or_expand(object_id, entry, decoder)
         except ConfigError as fault:
             raise ReadError(f"archive object {object_id} is not usable: {fault}") from fault
         finally:
             self._open.pop()
+
+    def _decode_or_expand(self, object_id: int, entry: _Entry, decoder: Decoder) -> Any:
+        condensed = self._file.condensed.get(str(object_id))
+        if decoder.expand is not None and condensed is not None:
+            return decoder.expand(condensed)
+        value = decoder.decode(ArchiveObject(self, object_id, entry.name))
+        if decoder.condense is not None:
+            self._file.condensed[str(object_id)] = decoder.condense(value)
+        return value
 
     def _entry(self, object_id: int) -> _Entry:
         try:

@@ -16,7 +16,7 @@ from forcedsql.errors import ReadError
 from forcedsql.readers import limits
 from forcedsql.readers.cards import Cards, integer_card, text_card
 
-_FORM = re.compile(r"(?P<repeat>\d{0,9})(?P<code>[XBIJKAED]|[PQ](?P<item>[BIJKED])(\(\d*\))?)\s*")
+_FORM = re.compile(r"(?P<repeat>\d{0,9})(?P<code>[XBIJKAED]|[PQ](?P<item>[ABIJKED])(\(\d*\))?)\s*")
 _NUMBERS = {"B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8"}
 _DESCRIPTORS = {"P": ">i4", "Q": ">i8"}
 # Cards that change the meaning of a column.
@@ -145,14 +145,20 @@ class BinaryTable:
         if column.code == "X":
             return np.unpackbits(values, axis=1)[:, : column.repeat].astype(np.bool_)
         if column.code == "A":
-            return [bytes(value).partition(b"\0")[0].decode("ascii") for value in values]
+            return [_text(value) for value in values]
         if column.code in _DESCRIPTORS:
             return [self._heap_item(column, int(n), int(offset)) for n, offset in values]
         return values[:, 0] if column.repeat == 1 else values
 
-    def _heap_item(self, column: _Column, count: int, offset: int) -> AnyArray:
-        dtype = np.dtype(_NUMBERS[column.item])
+    def _heap_item(self, column: _Column, count: int, offset: int) -> AnyArray | str:
+        dtype = np.dtype(_NUMBERS.get(column.item, "u1"))
         start = self._form.heap_start + offset
         if count < 0 or offset < 0 or start + count * dtype.itemsize > len(self._data):
             raise ReadError(f"column {column.name} points outside its table")
-        return np.frombuffer(self._data, dtype, count, start)
+        item = np.frombuffer(self._data, dtype, count, start)
+        return _text(item) if column.item == "A" else item
+
+
+def _text(characters: AnyArray) -> str:
+    # A NUL ends a string (FITS standard 4.0, section 7.3.3.1).
+    return characters.tobytes().partition(b"\0")[0].decode("ascii")

@@ -52,6 +52,12 @@ class FitsFile:
     stream : binary file
         The file that the HDUs are read from.
 
+    Attributes
+    ----------
+    condensed : dict of str to JSON values
+        Archive objects in a form that is quickly read, by their id; see
+        `forcedsql.readers.archive.Decoder`.
+
     Raises
     ------
     ReadError
@@ -61,6 +67,7 @@ class FitsFile:
     def __init__(self, hdus: Any, size: int | None, stream: BinaryIO) -> None:
         self._hdus = hdus
         self._stream = stream
+        self.condensed: dict[str, Any] = {}
         self._size = size
         self._cards: dict[int, Cards] = {}
 
@@ -164,7 +171,8 @@ class FitsFile:
         count = 0
         while self.has(count):
             count += 1
-        return FileLayout(self._size, tuple(self._hdu_layout(index) for index in range(count)))
+        hdus = tuple(self._hdu_layout(index) for index in range(count))
+        return FileLayout(self._size, hdus, self.condensed)
 
     def _hdu_layout(self, index: int) -> HduLayout:
         hdu = self._hdu(index)

@@ -32,6 +32,7 @@ class KnownFile(FitsFile):
         self._open_fully = open_fully
         self._fully: FitsFile | None = None
         self._tables: dict[int, Any] = {}
+        self.condensed = dict(layout.condensed)
 
     def has(self, index: int) -> bool:
         """Tell whether the file has an HDU of this 0-based number."""

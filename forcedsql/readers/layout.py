@@ -45,10 +45,20 @@ class HduLayout:
 
 @dataclass(frozen=True, slots=True)
 class FileLayout:
-    """All HDUs of a file of `size` bytes, in order."""
+    """All HDUs of a file.
+
+    Parameters
+    ----------
+    size : int, byte
+    hdus : tuple of HduLayout
+        In order.
+    condensed : mapping
+        Archive objects by their id, as their decoders condense them.
+    """
 
     size: int
     hdus: tuple[HduLayout, ...]
+    condensed: Mapping[str, Any]
 
     def to_json(self) -> str:
         """Return the layout as text that `from_json` takes."""
@@ -68,7 +78,8 @@ class FileLayout:
             if content["version"] != VERSION:
                 raise ReadError(f"the layout is of version {content['version']!r}, not {VERSION}")
             size = _count(content["size"])
-            return cls(size, tuple(_hdu(entry, size) for entry in content["hdus"][: limits.MAX_HDUS]))
+            hdus = tuple(_hdu(entry, size) for entry in content["hdus"][: limits.MAX_HDUS])
+            return cls(size, hdus, dict(content["condensed"]))
         except (ValueError, KeyError, TypeError, RecursionError) as fault:
             raise ReadError(f"the layout is damaged: {type(fault).__name__}: {fault}") from fault
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,8 @@ def open_lazily(path: str | Path, layout: str = "") -> OpenedFile:
         if found is None or not hasattr(reader, "read_lazily"):
             return OpenedFile(reader.read_exposure(file), "")
         exposure = reader.read_lazily(file, _rows_by(FileState.of(path), found))
-        return OpenedFile(exposure, found.to_json())
+        # Only now is it known which objects of the archive are worth keeping in condensed form.
+        return OpenedFile(exposure, replace(found, condensed=file.condensed).to_json())
 
 
 def _open_known(path: Path, layout: FileLayout) -> Exposure:

@@ -18,6 +18,7 @@ from forcedsql.readers import limits
 from forcedsql.readers.archive import ArchiveObject, Decoder, UnknownClassError
 from forcedsql.readers.inert_objects import Bag
 from forcedsql.readers.inert_pickle import read_inert_pickle
+from forcedsql.readers.plain_arrays import array_of_plain, plain_array
 
 _POSITION_KEYS = ("x", "y", "u", "v")
 
@@ -124,4 +125,44 @@ def _array(value: Any, what: str, *, kind: str, axes: int) -> AnyArray:
     return value
 
 
-DECODERS = {"PiffPsf": Decoder("PSF", _piff_psf)}
+def _condense(psf: PiffPsf) -> dict[str, Any]:
+    grid, polynomial = psf.grid, psf.grid.polynomial
+    return {
+        "width": psf.width,
+        "size": grid.size,
+        "scale": grid.scale,
+        "order": grid.interpolant.order,
+        "conserve_dc": grid.interpolant.conserve_dc,
+        "pixel_scale": grid.pixel_scale,
+        "keys": polynomial.keys,
+        "solution": plain_array(polynomial.solution.astype(np.float64)),
+        "terms": plain_array(polynomial.terms),
+    }
+
+
+def _expand(condensed: Any) -> PiffPsf:
+    try:
+        terms = array_of_plain(condensed["terms"], np.bool_)
+        polynomial = BasisPolynomial(
+            array_of_plain(condensed["solution"], np.float64), tuple(condensed["keys"]), terms
+        )
+        limits.require_at_most(max(terms.shape), limits.MAX_POLYNOMIAL_ORDER + 1, "powers of the polynomial")
+        limits.require_at_most(
+            polynomial.solution.shape[1], limits.MAX_COEFFICIENTS, "terms of the polynomial"
+        )
+        grid = PixelGrid(
+            size=_whole(condensed["size"], "side of the grid", limits.MAX_KERNEL_SIDE),
+            scale=_number(condensed["scale"], "scale of the grid"),
+            interpolant=LanczosInterpolant(
+                _whole(condensed["order"], "order of the interpolant", limits.MAX_LANCZOS_ORDER),
+                conserve_dc=condensed["conserve_dc"] is True,
+            ),
+            polynomial=polynomial,
+            pixel_scale=_number(condensed["pixel_scale"], "pixel scale"),
+        )
+        return PiffPsf(_whole(condensed["width"], "side of the image", limits.MAX_KERNEL_SIDE), grid)
+    except (LookupError, TypeError, ValueError) as fault:
+        raise ReadError(f"the condensed PiffPsf is damaged: {type(fault).__name__}: {fault}") from fault
+
+
+DECODERS = {"PiffPsf": Decoder("PSF", _piff_psf, _condense, _expand)}
