@@ -77,3 +77,19 @@ class Box:
         inside: BoolArray = (x >= self.x0 - 0.5) & (x < self.x1 + 0.5)
         inside &= (y >= self.y0 - 0.5) & (y < self.y1 + 0.5)
         return inside
+
+    def grid(self, points: int) -> tuple[FloatArray, FloatArray]:
+        """Return x and y of points spread evenly over the box, row by row.
+
+        Parameters
+        ----------
+        points : int
+            Number of points along each side.
+
+        Returns
+        -------
+        x, y : ndarray, (points^2,) float64, pixel
+        """
+        steps = (np.arange(points) + 0.5) / points
+        x, y = np.meshgrid(self.x0 - 0.5 + steps * self.width, self.y0 - 0.5 + steps * self.height)
+        return x.ravel(), y.ravel()

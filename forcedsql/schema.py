@@ -196,7 +196,7 @@ def ap_corr_columns(flux: Column, plugin: str) -> tuple[Column, ...]:
         flag_column(
             f"{flux.source}_flag_apCorr",
             f"{plugin}_flag_apCorr",
-            f"the {flux.meaning} could not be aperture-corrected",
+            f"the {flux.meaning} could not be corrected for the aperture",
         ),
     )
 

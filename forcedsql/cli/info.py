@@ -6,13 +6,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from forcedsql.cli.narrate import progress
+from forcedsql.cli.narrate import progress, say
 from forcedsql.cli.output import count
 
 if TYPE_CHECKING:
     from forcedsql.exposure import Exposure
 
 Lines = Iterator[tuple[str, str]]
+
+_FIELD_POINTS = 5
+"""The field is sampled at this many columns and rows of points."""
+
+_WCS_KINDS = {
+    "AstWcs": "that of the archive (AST), which stands above the header's",
+    "FitsWcs": "that of the FITS header",
+}
 
 _WITHOUT = {
     "wcs": "positions cannot be placed, so nothing can be measured",
@@ -24,11 +32,16 @@ _WITHOUT = {
 
 
 def info(
-    exposure: Annotated[Path, typer.Argument(help="Exposure: an afw ExposureF FITS file.")],
+    exposure: Annotated[Path, typer.Argument(help="Exposure: an afw ExposureF or lsst.images FITS file.")],
+    plot: Annotated[
+        Path | None,
+        typer.Option("--plot", help="Draw the PSF over the field into this file (png, pdf, svg)."),
+    ] = None,
 ) -> None:
     """Describe an exposure, and what it allows to measure.
 
-    Size, units, masks, WCS, PSF, corrections, calibration, and what is not supported.
+    Size, units, masks, WCS, PSF over the field, coadd inputs, corrections, calibration, and
+    what is missing or not supported, with what that costs.
     """
     from forcedsql.readers import archive_classes, open_exposure
 
@@ -42,6 +55,11 @@ def info(
     width = max(len(name) for name, _ in lines)
     for name, value in lines:
         typer.echo(f"{name:<{width}}  {value}")
+    if plot is not None:
+        from forcedsql.plots import plot_psf_field
+
+        plot_psf_field(plot, opened, title=exposure.name)
+        say(f"PSF over the field: {plot}")
 
 
 def describe(exposure: "Exposure") -> Lines:
@@ -50,6 +68,7 @@ def describe(exposure: "Exposure") -> Lines:
     yield from _planes(exposure)
     yield from _sky(exposure)
     yield from _psf(exposure)
+    yield from _inputs(exposure)
     yield from _corrections(exposure)
     for component, class_name in exposure.unsupported.items():
         cost = _WITHOUT.get(component, "no effect on what is measured")
@@ -103,7 +122,7 @@ def _sky(exposure: "Exposure") -> Lines:
     ra, dec = exposure.wcs.pixel_to_sky(np.array([x, x + 1.0, x]), np.array([y, y, y + 1.0]))
     east, north = (ra - ra[0]) * np.cos(np.deg2rad(dec[0])), dec - dec[0]
     scale = 3600.0 * np.sqrt(abs(east[1] * north[2] - east[2] * north[1]))
-    yield "WCS", type(exposure.wcs).__name__
+    yield "WCS", _WCS_KINDS.get(type(exposure.wcs).__name__, type(exposure.wcs).__name__)
     yield "centre", f"ra {ra[0]:.6f} deg, dec {dec[0]:+.6f} deg (ICRS)"
     yield "pixel scale", f"{scale:.4f} arcsec"
 
@@ -111,16 +130,36 @@ def _sky(exposure: "Exposure") -> Lines:
 def _psf(exposure: "Exposure") -> Lines:
     import numpy as np
 
+    from forcedsql.psf.protocol import gaussian_fwhm
+
     if exposure.psf is None:
         if "psf" not in exposure.unsupported:
             yield "PSF", f"none: {_WITHOUT['psf']}"
         return
-    x, y = (np.array([v]) for v in exposure.bbox.centre)
-    stamp = exposure.psf.kernel_images(x, y)
-    yield "PSF", f"{exposure.psf.kind}, {stamp.width[0]} x {stamp.height[0]} pixels at the centre"
-    xx, yy, xy = exposure.psf.shapes(x, y)[0]
-    fwhm = np.sqrt(8.0 * np.log(2.0)) * max(xx * yy - xy * xy, 0.0) ** 0.25
-    yield "PSF FWHM", f"{fwhm:.3f} pixels at the centre (adaptive moments, as of a Gaussian)"
+    x, y = exposure.bbox.grid(_FIELD_POINTS)
+    images, shapes = exposure.psf.images_and_shapes(x, y)
+    middle = len(x) // 2
+    size = f"{images.width[middle]} x {images.height[middle]} pixels at the centre"
+    yield "PSF", f"{exposure.psf.kind}, {size}" if images.valid[middle] else exposure.psf.kind
+    fwhm = gaussian_fwhm(shapes)
+    if np.isfinite(fwhm).any():
+        low, typical, high = np.nanmin(fwhm), np.nanmedian(fwhm), np.nanmax(fwhm)
+        kind = "adaptive moments, as of a Gaussian"
+        yield "PSF FWHM", f"{typical:.3f} pixels, {low:.3f} to {high:.3f} over the field ({kind})"
+    missing = np.count_nonzero(~images.valid)
+    if missing:
+        yield "no PSF", f"at {missing} of {len(x)} points over the field: such rows are flagged"
+
+
+def _inputs(exposure: "Exposure") -> Lines:
+    if exposure.coadd_inputs is None:
+        return
+    inputs = exposure.coadd_inputs
+    total = f"{count(len(inputs.visits), 'visit')}, {count(len(inputs.ccds), 'detector image')}"
+    if exposure.wcs is not None:
+        covering = inputs.count(*exposure.bbox.grid(_FIELD_POINTS), exposure.wcs)
+        total += f"; {covering.min()} to {covering.max()} cover a position"
+    yield "coadd inputs", total
 
 
 def _corrections(exposure: "Exposure") -> Lines:

@@ -80,3 +80,21 @@ class Psf(Protocol):
     def images_and_shapes(self, x: FloatArray, y: FloatArray) -> tuple[PsfImages, FloatArray]:
         """Return `images` and `shapes` of the same positions, with what they share done once."""
         ...
+
+
+def gaussian_fwhm(shapes: FloatArray) -> FloatArray:
+    """Return the full width at half maximum of round Gaussians of the same area.
+
+    Parameters
+    ----------
+    shapes : ndarray, (n, 3) float64, pixel^2
+        Second moments xx, yy, xy.
+
+    Returns
+    -------
+    ndarray, (n,) float64, pixel
+        ``sqrt(8 ln 2)`` times the fourth root of the determinant; NaN for NaN.
+    """
+    xx, yy, xy = shapes.T
+    widths: FloatArray = np.sqrt(8.0 * np.log(2.0)) * np.maximum(xx * yy - xy * xy, 0.0) ** 0.25
+    return widths

@@ -10,6 +10,7 @@ from astropy.io import fits
 from starlink import Ast
 
 from forcedsql.arrays import FloatArray
+from forcedsql.ast_mapping import pixel_to_sky_text
 from forcedsql.errors import ForcedSQLError
 from forcedsql.wcs import AstWcs, FitsWcs, SkyWcs
 from forcedsql.writer.hdus import CardTuple
@@ -158,11 +159,11 @@ def approximate_cards(text: str, xy0: tuple[int, int]) -> list[CardTuple]:
     list of (str, value, str)
         Empty where FITS has no words for the projection; readers then need the archive.
     """
-    frames = Ast.Channel(text.splitlines()).read()
-    to_sky = frames.getmapping(Ast.BASE, Ast.CURRENT)
+    # The text may be a file's: AST sees only what has been checked and written anew.
+    to_sky = Ast.Channel(pixel_to_sky_text(text).splitlines()).read()
     shift = Ast.ShiftMap([xy0[0] - 1.0, xy0[1] - 1.0])
     local = Ast.FrameSet(Ast.Frame(2, "Domain=GRID"))
-    local.addframe(1, Ast.CmpMap(shift, to_sky, True).simplify(), frames.getframe(Ast.CURRENT))
+    local.addframe(1, Ast.CmpMap(shift, to_sky, True).simplify(), Ast.SkyFrame("System=ICRS"))
     lines = _Lines()
     channel = Ast.FitsChan(None, lines, _APPROXIMATION)
     if channel.write(local) != 1:

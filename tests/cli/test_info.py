@@ -76,3 +76,17 @@ def test_a_file_that_is_no_exposure_is_code_3(cli, tmp_path):
     assert result.code == 3
     assert "x.fits" in result.err
     assert result.err.count("\n") == 1
+
+
+def test_the_psf_is_drawn_over_the_field(cli, visit_image, tmp_path):
+    result = cli("info", visit_image, "--plot", tmp_path / "psf.png")
+    assert result.code == 0
+    assert (tmp_path / "psf.png").read_bytes().startswith(b"\x89PNG")
+    assert "PSF over the field" in result.err
+
+
+def test_a_coadd_says_how_many_inputs_it_has_and_where_no_psf_is(cli, reference):
+    result = cli("info", reference / "coaddpsf_mixed" / "exposure.fits")
+    lines = dict(line.split("  ", 1) for line in result.out.splitlines())
+    assert "7 detector images; " in lines["coadd inputs"]
+    assert lines["PSF"].strip().startswith("CoaddPsf")
