@@ -51,6 +51,8 @@ class Contestant:
         Whether it can use several threads.
     one_round : bool
         So slow that it is timed once.
+    turn_seconds : float
+        Where a turn with all positions would take longer, fewer are timed, and the table says so.
     """
 
     name: str
@@ -60,11 +62,7 @@ class Contestant:
     package: str = ""
     threaded: bool = False
     one_round: bool = False
-
-    @property
-    def peer(self) -> str:
-        """Name by which an option asks for it: its package, "numpy" or "native"."""
-        return self.package or self.name.removeprefix("forcedsql ")
+    turn_seconds: float = 6.0
 
     def why_missing(self) -> str:
         """Return why it cannot take part here, or ""."""
@@ -116,7 +114,9 @@ CONTESTANTS = {
     each.name: each
     for each in (
         *(
-            Contestant(name, "everything", prepare, prepare, threaded=name == "forcedsql native")
+            Contestant(
+                name, "everything", prepare, prepare, threaded=name == "forcedsql native", turn_seconds=20.0
+            )
             for name, prepare in ((name, _forcedsql(name.split()[1])) for name in OURS)
         ),
         Contestant(YARDSTICK, "10 apertures", sep_apertures, sep_pixel_centres, "sep"),

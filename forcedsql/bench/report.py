@@ -33,8 +33,8 @@ class Row:
         Than the yardstick, in the same interleaved run; below 1 is slower.
     timed : int
         Positions in each turn: fewer than ``count`` where all would take too long.
-    seconds : tuple of float
-        Of every turn.
+    seconds, cpu_seconds : tuple of float
+        Wall clock, and time of all processors, of every turn.
     megabytes : float
         Peak memory above the planes; NaN where it was not measured.
     agreement, note : str
@@ -52,6 +52,7 @@ class Row:
     times_faster: float = math.nan
     timed: int = 0
     seconds: tuple[float, ...] = ()
+    cpu_seconds: tuple[float, ...] = ()
     megabytes: float = math.nan
     agreement: str = ""
     note: str = ""

@@ -4,9 +4,10 @@ import math
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
-from forcedsql.arrays import AnyArray
+from forcedsql.arrays import AnyArray, FloatArray
 from forcedsql.bench import light_curve as curves
 from forcedsql.bench.agreement import POSITIONS, agreement
 from forcedsql.bench.catalogue import MARGIN, Catalogue, make_catalogue
@@ -16,11 +17,13 @@ from forcedsql.bench.memory import peak_megabytes
 from forcedsql.bench.psf_models import PSF_MODELS
 from forcedsql.bench.report import Report, Row
 from forcedsql.bench.roofline import Roofline, roofline
-from forcedsql.bench.timing import Timing, affordable_count, interleaved, limited_threads
+from forcedsql.bench.timing import Timing, Turns, affordable_turns, interleaved, limited_threads
 from forcedsql.errors import ConfigError
 
 PEERS = tuple(dict.fromkeys(each.package for each in CONTESTANTS.values() if each.package))
 """Packages that are compared with."""
+
+_BUSY = 1.15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +118,9 @@ def run(
             step()
         else:
             say(f"{PSF_MODELS[psf].title}: no light curve, as forcedsql cannot write this PSF into files")
+    slowdown = busy_factor(rows)
+    if slowdown > _BUSY:
+        say(f"the machine was busy: turns took {slowdown:.1f} times their processor time; figures are noisy")
     return Report(
         machine=machine,
         side=options.side,
@@ -122,6 +128,13 @@ def run(
         rooflines=_rooflines(options, machine, rows),
         yardsticks={"catalogue": "sep", "light curve": curves.LIGHT_CURVE_YARDSTICK},
     )
+
+
+def busy_factor(rows: Sequence[Row]) -> float:
+    """Return how much longer one-thread turns took than they used the processor; 1 for a free machine."""
+    turns = [row for row in rows if row.workload == "catalogue" and row.threads == 1]
+    wall, cpu = (sum(sum(getattr(row, name)) for row in turns) for name in ("seconds", "cpu_seconds"))
+    return wall / cpu if cpu else 1.0
 
 
 def _catalogue_rows(options: Options, psf: str, step: Callable[[], None]) -> list[Row]:
@@ -161,20 +174,16 @@ def _case(options: Options, catalogue: Catalogue, size: int, threads: int) -> li
     with limited_threads(threads):
         timings = _timed(able, catalogue, size, options.rounds)
     yardstick = timings[YARDSTICK].us_each if YARDSTICK in timings else math.nan
-    return [_filled(row, timings, yardstick) for row in rows]
+    return [_filled(row, timings.get(row.contestant), yardstick) for row in rows]
 
 
 def _timed(able: Sequence[Contestant], catalogue: Catalogue, size: int, rounds: int) -> dict[str, Timing]:
-    counts = {each.name: affordable_count(each, catalogue, size) for each in able}
-    seconds = interleaved(
-        {each.name: lambda c=each: c.prepare(catalogue, counts[c.name]) for each in able},  # type: ignore[misc]
-        {each.name: 1 if each.one_round else rounds for each in able},
-    )
-    return {name: Timing(counts[name], times) for name, times in seconds.items()}
+    turns = {each.name: affordable_turns(each, catalogue, size, rounds) for each in able}
+    prepared = {each.name: partial(each.prepare, catalogue, turns[each.name].count) for each in able}
+    return interleaved(prepared, turns)
 
 
-def _filled(row: Row, timings: Mapping[str, Timing], yardstick_us: float) -> Row:
-    timing = timings.get(row.contestant)
+def _filled(row: Row, timing: Timing | None, yardstick_us: float) -> Row:
     if timing is None:
         return row
     return replace(
@@ -183,6 +192,7 @@ def _filled(row: Row, timings: Mapping[str, Timing], yardstick_us: float) -> Row
         times_faster=yardstick_us / timing.us_each,
         timed=timing.count,
         seconds=timing.seconds,
+        cpu_seconds=timing.cpu_seconds,
     )
 
 
@@ -216,38 +226,57 @@ def _repeated(rows: list[Row], row: Row) -> bool:
 
 
 def _light_curve_rows(options: Options, psf: str) -> list[Row]:
-    """Time the light curve of one PSF, with all threads that forcedsql would take."""
-    chosen = [each for each in curves.LIGHT_CURVE_CONTESTANTS if {*each.packages} <= {*options.peers}]
-    able = [each for each in chosen if not each.why_missing()]
-    counts = {
-        each.name: min(options.exposures, curves.PEER_EXPOSURES) if each.packages else options.exposures
-        for each in able
+    """Time the light curve of one PSF; only forcedsql takes part with several threads, too."""
+    wanted = [each for each in curves.LIGHT_CURVE_CONTESTANTS if {*each.packages} <= {*options.peers}]
+    entries = {
+        (each.name, threads): each
+        for each in wanted
+        for threads in ((1,) if each.packages else options.thread_counts)
     }
-    with tempfile.TemporaryDirectory(prefix="forcedsql-bench-") as folder, limited_threads(1):
+    turns = {
+        f"{name} {threads}": Turns(min(options.exposures, curves.PEER_EXPOSURES), 1)
+        if each.packages
+        else Turns(options.exposures, options.rounds)
+        for (name, threads), each in entries.items()
+        if not each.why_missing()
+    }
+    with tempfile.TemporaryDirectory(prefix="forcedsql-bench-") as folder:
         curve = curves.make_light_curve(Path(folder), psf, side=options.side, exposures=options.exposures)
-        fluxes = {each.name: each.prepare(curve, counts[each.name])() for each in able}
-        seconds = interleaved(
-            {each.name: lambda c=each: c.prepare(curve, counts[c.name]) for each in able},  # type: ignore[misc]
-            {each.name: 1 if each.packages else options.rounds for each in able},
-        )
-    timings = {name: Timing(counts[name], times) for name, times in seconds.items()}
-    yardstick = timings.get(curves.LIGHT_CURVE_YARDSTICK)
-    ours = fluxes[curves.LIGHT_CURVE_OURS]
+        prepared = {
+            key: partial(_with_threads, threads, partial(each.prepare, curve, turns[key].count))
+            for (name, threads), each in entries.items()
+            if (key := f"{name} {threads}") in turns
+        }
+        fluxes = {key: prepare()() for key, prepare in prepared.items()}
+        timings = interleaved(prepared, turns)
+    ours = next(flux for key, flux in fluxes.items() if key.startswith(curves.LIGHT_CURVE_OURS))
+    yardstick = timings.get(f"{curves.LIGHT_CURVE_YARDSTICK} 1")
     rows = []
-    for each in chosen:
+    for (name, threads), each in entries.items():
+        key = f"{name} {threads}"
         blank = Row(
             workload="light curve",
             psf=psf,
             psf_title=PSF_MODELS[psf].title,
             count=options.exposures,
-            threads=1,
-            contestant=each.name,
+            threads=threads,
+            contestant=name,
             work=each.work,
             note=each.why_missing(),
-            agreement=_flux_ratio(fluxes.get(each.name), ours) if each.packages else "",
+            agreement=_flux_ratio(fluxes.get(key), ours) if each.packages else "",
         )
-        rows.append(_filled(blank, timings, yardstick.us_each if yardstick else math.nan))
+        rows.append(_filled(blank, timings.get(key), yardstick.us_each if yardstick else math.nan))
     return rows
+
+
+def _with_threads(threads: int, prepare: Callable[[], curves.Work]) -> curves.Work:
+    work = prepare()
+
+    def run() -> FloatArray:
+        with limited_threads(threads):
+            return work()
+
+    return run
 
 
 def _flux_ratio(theirs: AnyArray | None, ours: AnyArray) -> str:

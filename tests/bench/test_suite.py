@@ -1,0 +1,124 @@
+"""A whole benchmark on tiny images: every case is there, and every reader can read it."""
+
+import json
+
+import numpy as np
+import pytest
+
+from forcedsql.bench import Options, as_mapping, as_markdown, as_text, run
+from forcedsql.bench.contestants import CONTESTANTS
+from forcedsql.bench.plot import plot_report
+from forcedsql.bench.suite import busy_factor
+from forcedsql.errors import ConfigError, TableError
+from tests.bench.conftest import SMALL
+
+
+def test_every_contestant_is_in_every_case_of_one_thread(report):
+    rows = {(r.psf, r.count, r.threads, r.contestant) for r in report.of("catalogue")}
+    for psf in SMALL.psfs:
+        for count in SMALL.sizes:
+            assert {name for p, c, t, name in rows if (p, c, t) == (psf, count, 1)} == set(CONTESTANTS)
+
+
+def test_a_row_either_ran_or_says_why_not(report):
+    for row in report.rows:
+        assert bool(row.seconds) != bool(row.note)
+        assert len(row.seconds) == len(row.cpu_seconds)
+
+
+def test_the_yardstick_is_one_and_ratios_refer_to_it(report):
+    for psf in SMALL.psfs:
+        ran = [r for r in report.of("catalogue") if (r.psf, r.count, r.threads) == (psf, 50, 1) and r.seconds]
+        sep = next(row for row in ran if row.contestant == "sep apertures")
+        assert sep.times_faster == 1.0
+        for row in ran[: ran.index(sep)]:
+            assert row.times_faster == pytest.approx(sep.us_each / row.us_each)
+
+
+def test_memory_is_measured_once_per_contestant_for_the_largest_size(report):
+    measured = [r for r in report.of("catalogue") if np.isfinite(r.megabytes)]
+    ran = [r for r in report.of("catalogue") if r.seconds and r.psf == "gaussian" and r.threads == 1]
+    assert {r.count for r in measured} == {50}
+    assert {r.contestant for r in measured} == {r.contestant for r in ran}
+
+
+def test_light_curves_are_of_the_psfs_that_files_can_hold(report, said):
+    rows = report.of("light curve")
+    assert {row.psf for row in rows} == {"gaussian"}
+    assert any("no light curve" in line for line in said)
+    ours = [row for row in rows if row.contestant == "forcedsql SQL"]
+    assert [row.threads for row in ours] == [1, 2]
+    for row in rows:
+        if row.contestant.endswith("photutils"):
+            assert row.agreement.endswith("difference 0") or "e-" in row.agreement, row.agreement
+
+
+def test_every_psf_and_size_has_a_floor_below_what_was_measured(report):
+    assert [(each.psf, each.count) for each in report.rooflines] == [
+        (title, count)
+        for title in ("SingleGaussianPsf 25 x 25", "CoaddPsf of 12 Piff inputs")
+        for count in (20, 50)
+    ]
+    assert all(each.floor_us < each.measured_us for each in report.rooflines)
+
+
+def test_json_holds_every_row_and_no_nan(report):
+    content = json.loads(json.dumps(as_mapping(report), allow_nan=False))
+    assert len(content["rows"]) == len(report.rows)
+    assert content["machine"]["processor"]
+    assert "not run here" in content["published"]["citation"]
+
+
+def test_text_and_markdown_name_the_machine_and_every_contestant(report):
+    for text in (as_text(report), as_markdown(report)):
+        assert text.startswith(report.machine.processor)
+        assert all(name in text for name in CONTESTANTS)
+        assert "32222" in text
+
+
+def test_markdown_tables_have_as_many_cells_in_every_line(report):
+    blocks = [b.splitlines() for b in as_markdown(report).split("\n\n") if b.startswith("|")]
+    assert len(blocks) == 4
+    for lines in blocks:
+        assert len({line.count("|") for line in lines}) == 1
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg"])
+def test_a_figure_is_drawn(report, tmp_path, suffix):
+    plot_report(tmp_path / f"b.{suffix}", report)
+    assert (tmp_path / f"b.{suffix}").stat().st_size > 5000
+
+
+def test_a_figure_that_cannot_be_written_is_an_error(report, tmp_path):
+    with pytest.raises(TableError, match="cannot write the plot"):
+        plot_report(tmp_path / "b.nosuch", report)
+
+
+def test_a_busy_machine_is_noticed(report):
+    assert busy_factor([]) == 1.0
+    assert busy_factor(report.rows) > 0.5
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"psfs": ("moffat",)}, "'moffat' is not one of gaussian"),
+        ({"peers": ("iraf",)}, "'iraf' is not one of sep"),
+        ({"rounds": 0}, "at least 1"),
+        ({"sizes": ()}, "at least one value"),
+        ({"sizes": (0,)}, "at least 1"),
+        ({"side": 100}, "more than 151 pixels, not 100"),
+    ],
+)
+def test_options_that_cannot_be_used_are_named(options, text):
+    with pytest.raises(ConfigError, match=text):
+        Options(**options)
+
+
+def test_as_many_steps_are_made_as_were_announced():
+    options = Options(
+        sizes=(5,), psfs=("piff", "gaussian"), threads=(1,), peers=(), side=200, exposures=1, memory=False
+    )
+    steps = []
+    run(options, step=lambda: steps.append(1))
+    assert len(steps) == options.steps == 5
