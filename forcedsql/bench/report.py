@@ -132,7 +132,15 @@ def _tables(report: Report) -> list[tuple[str, Table, str]]:
 
 
 def _rows_table(report: Report, workload: str, counted: str, cost: str) -> Table:
-    header = ("PSF", counted, "threads", "", "measures", cost, f"times {report.yardsticks[workload]}")
+    header = (
+        "PSF",
+        counted,
+        "threads",
+        "",
+        "measures",
+        cost,
+        f"times faster than {report.yardsticks[workload]}",
+    )
     scale = 1e-3 if cost.startswith("ms") else 1.0
     lines = [(*header, "MB", "agreement")]
     for row in report.of(workload):
