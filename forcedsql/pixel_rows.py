@@ -4,13 +4,15 @@ The arrays have the size of the whole image from the start, so that every sum, c
 over them is the one that the whole image gives; memory is taken only by rows that were read.
 """
 
+import mmap
 from collections.abc import Iterator
+from contextlib import suppress
 from threading import Lock
 from typing import Any, Protocol
 
 import numpy as np
 
-from forcedsql.arrays import BoolArray, Float32Array, IntArray
+from forcedsql.arrays import AnyArray, BoolArray, Float32Array, IntArray
 
 MaskArray = np.ndarray[Any, np.dtype[np.int32]]
 
@@ -55,10 +57,9 @@ class PixelRows:
 
     def __init__(self, source: RowSource) -> None:
         self._source = source
-        # Zeroed memory takes no room before it is written to.
-        self.image: Float32Array = np.zeros(source.shape, np.float32)
-        self.mask: MaskArray = np.zeros(source.shape, np.int32)
-        self.variance: Float32Array = np.zeros(source.shape, np.float32)
+        self.image: Float32Array = _unwritten_plane(source.shape, np.float32)
+        self.mask: MaskArray = _unwritten_plane(source.shape, np.int32)
+        self.variance: Float32Array = _unwritten_plane(source.shape, np.float32)
         self._read = np.zeros(source.shape[0], np.bool_)
         self._nbytes = 0
         self._lock = Lock()
@@ -90,6 +91,24 @@ class PixelRows:
     def read_all(self) -> None:
         """Read every row that has not been read."""
         self.read(np.ones(len(self._read), np.bool_))
+
+
+def _unwritten_plane(shape: tuple[int, int], dtype: type) -> AnyArray:
+    """Return zeros that take memory only where they are written to, page by page.
+
+    NumPy asks for huge pages: a few rows would take, and zero, several times their size.
+    """
+    size = shape[0] * shape[1] * np.dtype(dtype).itemsize
+    private = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}
+    try:
+        memory = mmap.mmap(-1, size, **private)
+    except OSError as fault:
+        raise MemoryError(f"no room for a plane of {size} bytes") from fault
+    if hasattr(mmap, "MADV_NOHUGEPAGE"):
+        # A kernel built without huge pages does not know the advice.
+        with suppress(OSError):
+            memory.madvise(mmap.MADV_NOHUGEPAGE)
+    return np.frombuffer(memory, dtype).reshape(shape)
 
 
 def rows_around(row: IntArray, reach: int, count: int) -> BoolArray:

@@ -1,0 +1,101 @@
+"""Rows of planes: which are needed, and that each is read once and only when asked for."""
+
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from forcedsql.errors import ReadError
+from forcedsql.pixel_rows import PixelRows, rows_around, runs
+
+
+class CountingSource:
+    """Rows whose pixels are their own number; it remembers what it was asked for."""
+
+    shape = (40, 7)
+
+    def __init__(self):
+        self.asked: list[slice] = []
+        self.broken_from = 40
+
+    def read_rows(self, rows, image, mask, variance):
+        if rows.stop > self.broken_from:
+            raise ReadError("broken")
+        self.asked.append(rows)
+        number = np.arange(rows.start, rows.stop)[:, None]
+        image[rows], mask[rows], variance[rows] = number, number, number + 0.5
+
+
+def mask_of(*rows):
+    wanted = np.zeros(40, bool)
+    wanted[list(rows)] = True
+    return wanted
+
+
+def test_only_wanted_rows_are_read_and_each_once():
+    source = CountingSource()
+    pixels = PixelRows(source)
+    pixels.read(mask_of(3, 4, 9))
+    pixels.read(mask_of(2, 3, 4, 5))
+    assert source.asked == [slice(3, 5), slice(9, 10), slice(2, 3), slice(5, 6)]
+    assert pixels.image[:, 0].tolist() == [n if n in (2, 3, 4, 5, 9) else 0 for n in range(40)]
+
+
+def test_bytes_are_those_of_rows_read():
+    pixels = PixelRows(CountingSource())
+    assert pixels.nbytes == 0
+    pixels.read(mask_of(0, 39))
+    assert pixels.nbytes == 2 * 7 * 12
+    pixels.read_all()
+    assert pixels.nbytes == 40 * 7 * 12
+
+
+def test_what_was_read_before_a_failure_stays():
+    source = CountingSource()
+    source.broken_from = 20
+    pixels = PixelRows(source)
+    with pytest.raises(ReadError, match="broken"):
+        pixels.read(mask_of(1, 30))
+    source.broken_from = 40
+    pixels.read(mask_of(1, 30))
+    assert source.asked == [slice(1, 2), slice(30, 31)]
+
+
+def test_threads_read_a_row_once():
+    source = CountingSource()
+    pixels = PixelRows(source)
+    start = threading.Barrier(8)
+
+    def work():
+        start.wait()
+        pixels.read_all()
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert source.asked == [slice(0, 40)]
+
+
+@given(
+    rows=st.lists(st.integers(-60, 100) | st.sampled_from([-(2**62), 2**62]), max_size=8),
+    reach=st.integers(0, 60) | st.just(2**40),
+    count=st.integers(1, 45),
+)
+def test_rows_around_are_those_within_reach(rows, reach, count):
+    found = rows_around(np.array(rows, np.int64), reach, count)
+    # An image is as far as any reach goes.
+    limit = min(reach, count)
+    assert found.tolist() == [any(abs(row - n) <= limit for row in rows) for n in range(count)]
+
+
+@given(st.lists(st.booleans(), max_size=30))
+def test_runs_cover_what_is_wanted(wanted):
+    found = list(runs(np.array(wanted, bool)))
+    assert [n for run in found for n in range(run.start, run.stop)] == [
+        n for n, is_wanted in enumerate(wanted) if is_wanted
+    ]
+    assert all(first.stop < second.start for first, second in zip(found, found[1:], strict=False))
