@@ -23,6 +23,9 @@ from forcedsql.errors import ConfigError
 PEERS = tuple(dict.fromkeys(each.package for each in CONTESTANTS.values() if each.package))
 """Packages that are compared with."""
 
+MAIN_PSF = "varying"
+"""Where it is timed, photutils is timed with it alone: its cost is nearly the same with every PSF."""
+
 _BUSY = 1.15
 
 
@@ -80,6 +83,11 @@ class Options:
     def thread_counts(self) -> tuple[int, ...]:
         """Numbers of threads, each once."""
         return tuple(dict.fromkeys(count or usable_cores() for count in self.threads))
+
+    @property
+    def main_psf(self) -> str:
+        """The PSF with which contestants are timed that take one only."""
+        return MAIN_PSF if MAIN_PSF in self.psfs else self.psfs[0]
 
     @property
     def steps(self) -> int:
@@ -155,6 +163,8 @@ def _case(options: Options, catalogue: Catalogue, size: int, threads: int) -> li
     rows, able = [], []
     for each in CONTESTANTS.values():
         if each.package and each.package not in options.peers:
+            continue
+        if not each.every_psf and catalogue.model.name != options.main_psf:
             continue
         if threads > 1 and not each.threaded and each.name != YARDSTICK:
             continue

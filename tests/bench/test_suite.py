@@ -13,11 +13,17 @@ from forcedsql.errors import ConfigError, TableError
 from tests.bench.conftest import SMALL
 
 
-def test_every_contestant_is_in_every_case_of_one_thread(report):
+def test_every_contestant_is_in_every_case_of_one_thread_with_the_main_psf(report):
     rows = {(r.psf, r.count, r.threads, r.contestant) for r in report.of("catalogue")}
     for psf in SMALL.psfs:
+        expected = {n for n, each in CONTESTANTS.items() if each.every_psf or psf == SMALL.main_psf}
         for count in SMALL.sizes:
-            assert {name for p, c, t, name in rows if (p, c, t) == (psf, count, 1)} == set(CONTESTANTS)
+            assert {name for p, c, t, name in rows if (p, c, t) == (psf, count, 1)} == expected
+
+
+def test_the_main_psf_is_the_varying_one_where_it_is_timed():
+    assert Options().main_psf == "varying"
+    assert Options(psfs=("piff", "coadd")).main_psf == "piff"
 
 
 def test_a_row_either_ran_or_says_why_not(report):
