@@ -1,6 +1,7 @@
 """Rows of planes: which are needed, and that each is read once and only when asked for."""
 
 import threading
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -98,4 +99,4 @@ def test_runs_cover_what_is_wanted(wanted):
     assert [n for run in found for n in range(run.start, run.stop)] == [
         n for n, is_wanted in enumerate(wanted) if is_wanted
     ]
-    assert all(first.stop < second.start for first, second in zip(found, found[1:], strict=False))
+    assert all(first.stop < second.start for first, second in pairwise(found))

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from forcedsql.database.cache import ExposureCache, ExposureKey, size_of
+from forcedsql.database.cache import OTHER_BYTES, ExposureCache, ExposureKey, size_of
 
 from .conftest import make_exposure
 
@@ -79,3 +79,21 @@ def test_a_changed_file_is_another_key():
     for mtime in (1, 2):
         cache.get(key("a")._replace(mtime_ns=mtime), lambda: opened.append(1) or EXPOSURE)
     assert len(opened) == 2
+
+
+class Growing:
+    """Something whose pixels are read after it was opened."""
+
+    nbytes = 0
+
+
+def test_exposures_that_have_grown_are_trimmed():
+    cache = ExposureCache(budget=3 * OTHER_BYTES)
+    entries = {name: cache.get(key(name), Growing) for name in ("a", "b")}
+    assert (len(cache), cache.size) == (2, 2 * OTHER_BYTES)
+    entries["a"].nbytes = entries["b"].nbytes = 2 * OTHER_BYTES
+    assert cache.size == 6 * OTHER_BYTES
+    cache.trim()
+    assert key("a") not in cache
+    assert key("b") in cache
+    assert cache.size <= cache.budget

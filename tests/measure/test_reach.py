@@ -1,0 +1,128 @@
+"""Rows that measurements look at: no value may depend on a row that was not read."""
+
+from dataclasses import replace
+from importlib import import_module
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from forcedsql.config import MeasurementConfig
+from forcedsql.lazy_exposure import LazyExposure
+from forcedsql.measure.driver import measure_positions, planes_of
+from forcedsql.pixel_rows import PixelRows
+from forcedsql.plugins import find_plugin
+from tests.measure.exposures import make_exposure, sky
+
+SHAPE = (400, 90)
+
+
+class FromMemory:
+    """Rows of planes that are in memory, counted."""
+
+    def __init__(self, exposure):
+        self.exposure = exposure
+        self.shape = exposure.shape
+        self.rows_read = 0
+
+    def read_rows(self, rows, image, mask, variance):
+        self.rows_read += rows.stop - rows.start
+        image[rows], mask[rows] = self.exposure.image[rows], self.exposure.mask[rows]
+        variance[rows] = self.exposure.variance[rows]
+
+
+def lazily(exposure):
+    source = FromMemory(exposure)
+    parts = {n: getattr(exposure, n) for n in ("mask_planes", "xy0", "wcs", "psf")}
+    return LazyExposure(rows=PixelRows(source), **parts), source
+
+
+def faulty_exposure(xy0=(0, 0)):
+    exposure = make_exposure(shape=SHAPE, xy0=xy0, seed=5)
+    rng = np.random.default_rng(6)
+    exposure.image.flat[rng.choice(exposure.image.size, 200, replace=False)] = np.nan
+    exposure.variance.flat[rng.choice(exposure.image.size, 50, replace=False)] = np.inf
+    mask = (1 << rng.integers(0, 9, SHAPE)) * (rng.random(SHAPE) < 0.05)
+    return replace(exposure, mask=mask.astype(np.int32))
+
+
+EXPOSURES = {xy0: faulty_exposure(xy0) for xy0 in ((0, 0), (-45, -200), (30_000, 40_000), (2**30, 2**30))}
+CONFIGS = {
+    "lanczos5": MeasurementConfig(),
+    "exact": MeasurementConfig(sinc_shift="exact"),
+    "circles only": MeasurementConfig(radii=(3.0, 20.0), max_sinc_radius=1.0),
+    "large footprint": MeasurementConfig(psf_footprint_scaling=40.0),
+}
+
+places = st.tuples(
+    st.floats(-3, SHAPE[1] + 3) | st.sampled_from([-0.5, 0.0, 89.0, 89.5, np.nan]),
+    st.floats(-3, SHAPE[0] + 3) | st.sampled_from([-0.5, 0.0, 70.5, 399.0, 399.4999, 1e9]),
+)
+
+
+@pytest.mark.parametrize("kernel", ["numpy", None])
+@settings(deadline=None, max_examples=60)
+@given(
+    calls=st.lists(st.lists(places, min_size=1, max_size=4), min_size=1, max_size=3),
+    xy0=st.sampled_from(list(EXPOSURES)),
+    config=st.sampled_from(list(CONFIGS)),
+)
+def test_results_are_those_of_the_whole_image_to_the_bit(kernel, calls, xy0, config):
+    with pytest.MonkeyPatch.context() as patch:
+        if kernel is not None:
+            patch.setenv("FORCEDSQL_KERNEL", kernel)
+        whole = EXPOSURES[xy0]
+        lazy, _ = lazily(whole)
+        for call in calls:
+            x, y = np.array(call).T
+            ra, dec = sky(x + xy0[0], y + xy0[1])
+            expected = measure_positions(whole, ra, dec, CONFIGS[config])
+            measured = measure_positions(lazy, ra, dec, CONFIGS[config])
+            different = [n for n in expected if expected[n].tobytes() != measured[n].tobytes()]
+            assert different == []
+
+
+def test_rows_are_those_of_the_largest_aperture():
+    lazy, source = lazily(EXPOSURES[(0, 0)])
+    measure_positions(lazy, *sky([40.0], [200.0]), MeasurementConfig())
+    assert 141 <= source.rows_read <= 151
+    measure_positions(lazy, *sky([60.0], [200.0]), MeasurementConfig())
+    assert source.rows_read <= 151
+
+
+def test_small_apertures_need_few_rows():
+    lazy, source = lazily(EXPOSURES[(0, 0)])
+    measure_positions(lazy, *sky([40.0], [200.0]), MeasurementConfig(radii=(3.0,)))
+    assert 25 <= source.rows_read <= 37
+
+
+def test_scattered_positions_need_the_rows_of_each():
+    lazy, source = lazily(EXPOSURES[(0, 0)])
+    measure_positions(lazy, *sky([40.0, 40.0], [60.0, 340.0]), MeasurementConfig(radii=(3.0,)))
+    assert source.rows_read <= 2 * 37
+
+
+def test_positions_off_the_image_need_none():
+    lazy, source = lazily(EXPOSURES[(0, 0)])
+    measure_positions(lazy, *sky([-50.0, np.nan], [60.0, 60.0]), MeasurementConfig())
+    assert source.rows_read == 0
+
+
+def test_a_plugin_that_does_not_say_what_it_looks_at_gets_all(monkeypatch):
+    plugin = replace(find_plugin("base_PsfFlux"), reach=None)
+    plain = MeasurementConfig()
+    monkeypatch.setattr(
+        import_module("forcedsql.measure.driver"),
+        "plugins_in_order",
+        lambda names: tuple(plugin if n == plugin.name else find_plugin(n) for n in names),
+    )
+    lazy, source = lazily(EXPOSURES[(0, 0)])
+    measure_positions(lazy, *sky([40.0], [200.0]), plain)
+    assert source.rows_read == SHAPE[0]
+
+
+def test_whoever_takes_the_planes_gets_all_rows():
+    lazy, source = lazily(EXPOSURES[(0, 0)])
+    assert planes_of(lazy).image.tobytes() == EXPOSURES[(0, 0)].image.tobytes()
+    assert source.rows_read == SHAPE[0]
