@@ -9,6 +9,7 @@ import numpy as np
 from forcedsql.arrays import BoolArray, Float32Array
 from forcedsql.calibration import ApCorrMap, PhotoCalib
 from forcedsql.coadd_inputs import CoaddInputs
+from forcedsql.detector import Detector
 from forcedsql.errors import MissingComponentError, ReadError, UnsupportedError
 from forcedsql.geometry import Box
 from forcedsql.psf.protocol import Psf
@@ -69,11 +70,14 @@ class Exposure:
     ap_corr : mapping of str to BoundedField, or None
     coadd_inputs : CoaddInputs or None
         What went into a coadd.
+    detector : Detector or None
+        Where a single-visit image is in the focal plane.
     unit : str
         Unit of the image (``nJy``), "" where the file does not say.
     info : ExposureInfo
     unsupported : mapping of str to str
-        Components that the file has but no decoder knows: component name to class name.
+        Components that the file has but no decoder knows: component name to class name; of a
+        detector that is damaged also why.
     """
 
     image: Float32Array
@@ -86,6 +90,7 @@ class Exposure:
     photo_calib: PhotoCalib | None = None
     ap_corr: ApCorrMap | None = None
     coadd_inputs: CoaddInputs | None = None
+    detector: Detector | None = None
     unit: str = ""
     info: ExposureInfo = field(default_factory=ExposureInfo)
     unsupported: Mapping[str, str] = field(default_factory=dict)
@@ -114,12 +119,13 @@ class Exposure:
         """Bytes of pixels in memory."""
         return self.image.nbytes + self.mask.nbytes + self.variance.nbytes
 
-    def read_rows(self, wanted: BoolArray) -> None:
+    def read_rows(self, pixels: BoolArray, mask: BoolArray) -> None:
         """Make sure that rows of the planes are in memory, as they are here from the start.
 
         Parameters
         ----------
-        wanted : ndarray, (ny,) bool
+        pixels, mask : ndarray, (ny,) bool
+            Rows of image and variance, and rows of the mask.
 
         Raises
         ------

@@ -87,6 +87,8 @@ class Plugin:
         From a batch whose pixels are not read yet, and a configuration, to how many rows above
         and below the positions the plugin looks at, an int; see `forcedsql.measure.reach`.
         Without it the whole image is read.
+    reads_mask : bool
+        Whether it looks at the mask that far, and not at image and variance only.
     """
 
     name: str
@@ -100,6 +102,7 @@ class Plugin:
     slots: tuple[str, ...] = ()
     aliases: "Callable[[MeasurementConfig], Mapping[str, str]] | None" = None
     reach: "Callable[[Any, MeasurementConfig], int] | None" = None
+    reads_mask: bool = True
 
 
 BUILT_IN: Mapping[str, str] = {
@@ -108,6 +111,7 @@ BUILT_IN: Mapping[str, str] = {
     "base_ClassificationSizeExtendedness": "forcedsql.measure.classification:SIZE_PLUGIN",
     "base_CompensatedGaussianFlux": "forcedsql.measure.compensated_flux:GAUSSIAN_PLUGIN",
     "base_CompensatedTophatFlux": "forcedsql.measure.compensated_flux:TOPHAT_PLUGIN",
+    "base_FPPosition": "forcedsql.measure.focal_plane:PLUGIN",
     "base_FootprintArea": "forcedsql.measure.classification:AREA_PLUGIN",
     "base_GaussianFlux": "forcedsql.measure.gaussian_flux:PLUGIN",
     "base_InputCount": "forcedsql.measure.input_count:PLUGIN",

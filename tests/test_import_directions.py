@@ -24,7 +24,7 @@ LAYERS = (
         "transforms",
         "footprints",
     },
-    {"psf", "exposure", "lazy_exposure", "coadd_inputs"},
+    {"psf", "exposure", "lazy_exposure", "coadd_inputs", "detector"},
     {"readers", "writer", "measure", "tables"},
     {"simulate"},
     {"database"},

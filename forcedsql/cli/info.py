@@ -27,6 +27,7 @@ _WITHOUT = {
     "psf": "no PSF flux and no pixel flags; apertures need --set plugins=base_TransformedCentroidFromCoord,"
     "base_CircularApertureFlux",
     "ap_corr": "no aperture correction; measure with --set do_ap_corr=false",
+    "detector": "no base_FPPosition",
     "photo_calib": "fluxes stay in the image's unit; measure with --set calibrate=never",
 }
 

@@ -16,7 +16,7 @@ from forcedsql.database.macros import schema_digest, statements, stored_digest
 from forcedsql.database.quoting import quote_literal
 from forcedsql.database.registry import check_tables, table_statements
 from forcedsql.database.session import Session
-from forcedsql.errors import DatabaseError
+from forcedsql.errors import ConfigError, DatabaseError
 
 if TYPE_CHECKING:
     from forcedsql.database.functions import SqlFunction
@@ -50,7 +50,8 @@ def connect(
         A DuckDB file; the default is a database in memory.
     config : MeasurementConfig, optional
         What is measured, and so the columns of the results.  All connections of a process
-        to one file have the same.
+        to one file have the same.  It may not replace neighbours with noise: SQL hands over
+        positions chunk by chunk, and each has to hide all others.
     read_only : bool
         Change nothing; several processes may then open the file.
     cache_bytes : int, byte
@@ -66,11 +67,19 @@ def connect(
 
     Raises
     ------
+    ConfigError
+        If the configuration replaces neighbours with noise.
     DatabaseError
         If the file cannot be opened, is not a database, holds other tables of our names, or
         is open in this process with another configuration.
     """
     config = config or MeasurementConfig()
+    if config.do_replace_with_noise:
+        raise ConfigError(
+            "do_replace_with_noise: SQL measures positions in chunks, which do not know of one another; "
+            "use forcedsql.measure() or 'forcedsql measure', or separate neighbours in SQL by "
+            "forced_photometry_joint()"
+        )
     with _lock:
         con = _open_file(str(path), read_only=read_only)
         try:

@@ -5,7 +5,7 @@ Layout: afw ``src/image/ExposureFitsReader.cc``, ``ExposureInfo.cc``.
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from forcedsql.calibration import ApCorrMap, PhotoCalib
 from forcedsql.errors import ReadError
@@ -16,6 +16,7 @@ from forcedsql.readers.archive import Archive, ArchiveClass, UnknownClassError
 from forcedsql.readers.cards import Cards, component_id, integer_card, number_card, text_card
 from forcedsql.readers.decoders import DECODERS
 from forcedsql.readers.decoders.calibration import DecodedApCorrMap, photo_calib_of_zero_point
+from forcedsql.readers.decoders.detector import read_detector, read_detector_number
 from forcedsql.readers.decoders.information import FilterLabel
 from forcedsql.readers.fits_file import FitsFile
 from forcedsql.readers.planes import (
@@ -33,6 +34,8 @@ _NEWEST_VERSION = 2
 _PSF_FLUX = "base_PsfFlux_instFlux"
 _BAND = re.compile(r"[ugrizy]|SH|PH|VR|white|N\d+|I\d{2,}")
 _DATA_ID = "LSST BUTLER DATAID"
+
+Part = TypeVar("Part")
 
 
 def recognises(file: FitsFile) -> bool:
@@ -90,6 +93,7 @@ def _all_but_pixels(file: FitsFile, hdus: PlaneHdus) -> dict[str, Any]:
         "psf": parts.get("psf", "PSF", "PSF"),
         "photo_calib": _photo_calib(parts, metadata, version),
         "ap_corr": _ap_corr(parts),
+        "detector": parts.if_readable("detector", "DETECTOR", read_detector),
         "coadd_inputs": parts.get("coadd_inputs", "COADD_INPUTS", "coadd inputs"),
         "unit": text_card(image_cards, "BUNIT") or text_card(metadata, "BUNIT"),
         "info": _info(parts, metadata),
@@ -122,6 +126,19 @@ class _Components:
             outer, inner = self._archive.class_name(object_id), unknown.class_name
             self.unsupported[name] = inner if inner.startswith(outer) else f"{outer} with {inner}"
             return None
+
+    def if_readable(self, name: str, component: str, read: Callable[[Archive, int], Part]) -> Part | None:
+        """Return what a function makes of a component that few need, None where it is damaged."""
+        object_id = component_id(self._metadata, component)
+        if object_id == 0 or self._archive is None:
+            return None
+        try:
+            return read(self._archive, object_id)
+        except UnknownClassError as unknown:
+            self.unsupported[name] = unknown.class_name
+        except ReadError as fault:
+            self.unsupported[name] = f"damaged {component} ({fault})"
+        return None
 
 
 def _format_version(file: FitsFile) -> int:
@@ -173,7 +190,7 @@ def _ap_corr(parts: _Components) -> ApCorrMap | None:
 def _info(parts: _Components, metadata: Cards) -> ExposureInfo:
     label = parts.get("filter", "FILTER", "filter label") or _label_of_card(text_card(metadata, "FILTER"))
     visit_info = visit_info_from_cards(metadata)
-    detector = parts.get("detector", "DETECTOR", "detector")
+    detector = parts.if_readable("detector", "DETECTOR", read_detector_number)
     if detector is None:
         detector = integer_card(metadata, f"{_DATA_ID} DETECTOR", "DETSER")
     patch = integer_card(metadata, f"{_DATA_ID} PATCH")

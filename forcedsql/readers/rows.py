@@ -119,6 +119,16 @@ class Rows:
         """Return a fixed-length string of every row."""
         return [str(value).rstrip("\x00 ") for value in self._column(name, "US")]
 
+    def variable_texts(self, name: str) -> list[str]:
+        """Return a variable-length string of every row."""
+        self._require_column(name)
+        with reading(f"column {name} of {self._owner}"):
+            cells = self._table[name][self._row0 : self._row0 + self._count]
+        for cell in cells:
+            self._require_type(name, np.asarray(cell), "U")
+        # astropy gives such a string as an array of characters, each "" where there is a space.
+        return ["".join(character or " " for character in cell).rstrip("\x00 ") for cell in cells]
+
     def _scalar(self, name: str, row: int, kinds: str) -> Any:
         values = self._cell(name, row, kinds)
         if values.size != 1:

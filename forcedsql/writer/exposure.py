@@ -25,6 +25,8 @@ _FORMAT_VERSION = 2
 def write_exposure(exposure: Exposure, path: str | Path, *, compress: bool = True) -> None:
     """Write an exposure as an afw ExposureF file, as the LSST stack writes its own.
 
+    Of a detector only the number is written.
+
     The file appears whole or not at all, and its bytes depend on the exposure alone.
 
     Parameters
@@ -58,8 +60,9 @@ def write_exposure(exposure: Exposure, path: str | Path, *, compress: bool = Tru
 
 
 def _exposure_hdus(exposure: Exposure, *, compress: bool) -> list[Hdu]:
-    if exposure.unsupported:
-        component, name = next(iter(exposure.unsupported.items()))
+    lost = {name: kind for name, kind in exposure.unsupported.items() if name != "detector"}
+    if lost:
+        component, name = next(iter(lost.items()))
         raise ForcedSQLError(
             f"cannot write the exposure: its {component} is a {name} that was never understood; "
             "replace `unsupported` by {} to leave it out"

@@ -10,7 +10,7 @@ import pytest
 
 from forcedsql.config import MeasurementConfig
 from forcedsql.database import config_of, connect, ingest
-from forcedsql.errors import DatabaseError
+from forcedsql.errors import ConfigError, DatabaseError
 
 MEASURE = "SELECT (forced_phot('a', 53.1, -28.1)).psfFlux"
 
@@ -175,6 +175,14 @@ def test_another_configuration_on_an_open_file_is_refused(tmp_path):
         connect(path, config=MeasurementConfig(do_ap_corr=False))
     with connect(path, config=MeasurementConfig(do_ap_corr=False)) as con:
         assert not config_of(con).do_ap_corr
+
+
+def test_noise_replacement_is_refused_as_chunks_do_not_know_of_one_another(tmp_path):
+    path = tmp_path / "noise.duckdb"
+    with pytest.raises(ConfigError, match=r"do_replace_with_noise: .*use forcedsql\.measure\(\)") as refused:
+        connect(path, config=MeasurementConfig(do_replace_with_noise=True))
+    assert "\n" not in str(refused.value)
+    assert not path.exists()
 
 
 def test_a_plain_connection_has_no_configuration():

@@ -10,6 +10,7 @@ from forcedsql.readers.archive import Decoder
 from forcedsql.readers.decoders import (
     calibration,
     coadd,
+    detector,
     exposures,
     fields,
     information,
@@ -24,6 +25,7 @@ from forcedsql.readers.decoders import (
 DECODERS: Mapping[str, Decoder] = {
     **calibration.DECODERS,
     **coadd.DECODERS,
+    **detector.DECODERS,
     **exposures.DECODERS,
     **fields.DECODERS,
     **information.DECODERS,

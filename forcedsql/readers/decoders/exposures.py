@@ -10,6 +10,7 @@ from forcedsql.polygon import Polygon
 from forcedsql.readers import limits
 from forcedsql.readers.archive import Archive, ArchiveObject, Decoder, UnknownClassError
 from forcedsql.readers.decoders.calibration import DecodedApCorrMap, box_of_row
+from forcedsql.readers.decoders.detector import StoredDetector
 from forcedsql.readers.rows import Rows
 from forcedsql.readers.visit_info import VisitInfo
 
@@ -74,13 +75,14 @@ def _record(archive: Archive, rows: Rows, row: int, parts: Collection[str]) -> E
                 unsupported[name] = fault.class_name
     ap_corr: DecodedApCorrMap | None = found.pop("ap_corr", None)
     visit_info: VisitInfo = found.pop("visit_info", None) or VisitInfo()
-    detector: int | None = found.pop("detector", None)
+    detector: StoredDetector | None = found.pop("detector", None)
+    number = None if detector is None else detector.number
     return ExposureRecord(
         id=rows.integer("id", row),
         bbox=box_of_row(rows, row),
         ap_corr=None if ap_corr is None else ap_corr.known,
         visit=rows.integer("visit", row) if rows.has("visit") else visit_info.visit,
-        detector=rows.integer("ccd", row) if rows.has("ccd") else detector,
+        detector=rows.integer("ccd", row) if rows.has("ccd") else number,
         weight=rows.number("weight", row) if rows.has("weight") else None,
         band=_text(rows, row, "band") or _text(rows, row, "filter"),
         physical_filter=_text(rows, row, "physical_filter"),

@@ -1,4 +1,4 @@
-"""Decoders of what an exposure says about itself: filter, detector, visit."""
+"""Decoders of what an exposure says about itself: filter, visit."""
 
 from dataclasses import dataclass
 
@@ -22,10 +22,6 @@ def _filter_label(source: ArchiveObject) -> FilterLabel:
     )
 
 
-def _detector_number(source: ArchiveObject) -> int:
-    return source.row().integer("id")
-
-
 def _visit_info(source: ArchiveObject) -> VisitInfo:
     row = source.row()
     return VisitInfo(
@@ -36,7 +32,6 @@ def _visit_info(source: ArchiveObject) -> VisitInfo:
 
 
 DECODERS = {
-    "Detector": Decoder("detector", _detector_number),
     "FilterLabel": Decoder("filter label", _filter_label),
     "VisitInfo": Decoder("visit information", _visit_info),
 }
