@@ -56,10 +56,10 @@ class LazyExposure(Exposure):
         """Bytes of pixels in memory: those of the rows read so far."""
         return super().nbytes if self._rows is None else self._rows.nbytes
 
-    def read_rows(self, wanted: BoolArray) -> None:
-        """Read rows of all planes; see `Exposure.read_rows`."""
+    def read_rows(self, pixels: BoolArray, mask: BoolArray) -> None:
+        """Read rows of the planes; see `Exposure.read_rows`."""
         if self._rows is not None:
-            self._rows.read(wanted)
+            self._rows.read(pixels, mask)
 
     def read_all_rows(self) -> None:
         """Read every row that has not been read."""

@@ -25,22 +25,25 @@ class RowSource(Protocol):
         """(rows, columns) of the whole image."""
         ...
 
-    def read_rows(self, rows: slice, image: Float32Array, mask: MaskArray, variance: Float32Array) -> None:
-        """Fill rows of whole planes.
+    def read_pixels(self, rows: slice, image: Float32Array, variance: Float32Array) -> None:
+        """Fill rows of image and variance.
 
         Parameters
         ----------
         rows : slice
             Rows to read, inside the image.
         image, variance : ndarray, (ny, nx) float32
-        mask : ndarray, (ny, nx) int32
-            The planes; nothing but `rows` of them is written.
+            The whole planes; nothing but `rows` of them is written.
 
         Raises
         ------
         ReadError
             If the file is damaged there, or is no longer the one that was opened.
         """
+        ...
+
+    def read_mask(self, rows: slice, mask: MaskArray) -> None:
+        """Fill rows of the mask, (ny, nx) int32; see `read_pixels`."""
         ...
 
 
@@ -60,7 +63,8 @@ class PixelRows:
         self.image: Float32Array = _unwritten_plane(source.shape, np.float32)
         self.mask: MaskArray = _unwritten_plane(source.shape, np.int32)
         self.variance: Float32Array = _unwritten_plane(source.shape, np.float32)
-        self._read = np.zeros(source.shape[0], np.bool_)
+        self._pixels_read = np.zeros(source.shape[0], np.bool_)
+        self._mask_read = np.zeros(source.shape[0], np.bool_)
         self._nbytes = 0
         self._lock = Lock()
 
@@ -74,23 +78,33 @@ class PixelRows:
         """Bytes of the rows that have been read."""
         return self._nbytes
 
-    def read(self, wanted: BoolArray) -> None:
-        """Read those of the wanted rows, (ny,) bool, that have not been read.
+    def read(self, pixels: BoolArray, mask: BoolArray) -> None:
+        """Read those of the wanted rows that have not been read.
+
+        Parameters
+        ----------
+        pixels, mask : ndarray, (ny,) bool
+            Rows of image and variance that are wanted, and rows of the mask.
 
         Raises
         ------
         ReadError
-            See `RowSource.read_rows`; what was read before stays.
+            See `RowSource.read_pixels`; what was read before stays.
         """
         with self._lock:
-            for rows in runs(wanted & ~self._read):
-                self._source.read_rows(rows, self.image, self.mask, self.variance)
-                self._read[rows] = True
-                self._nbytes += sum(plane[rows].nbytes for plane in (self.image, self.mask, self.variance))
+            for rows in runs(pixels & ~self._pixels_read):
+                self._source.read_pixels(rows, self.image, self.variance)
+                self._pixels_read[rows] = True
+                self._nbytes += self.image[rows].nbytes + self.variance[rows].nbytes
+            for rows in runs(mask & ~self._mask_read):
+                self._source.read_mask(rows, self.mask)
+                self._mask_read[rows] = True
+                self._nbytes += self.mask[rows].nbytes
 
     def read_all(self) -> None:
         """Read every row that has not been read."""
-        self.read(np.ones(len(self._read), np.bool_))
+        every = np.ones(self.shape[0], np.bool_)
+        self.read(every, every)
 
 
 def _unwritten_plane(shape: tuple[int, int], dtype: type) -> AnyArray:

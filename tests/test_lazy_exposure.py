@@ -25,7 +25,7 @@ def test_shape_and_box_need_no_pixels():
 
 def test_the_whole_plane_is_read_when_someone_takes_it():
     exposure, source = make_lazy()
-    exposure.read_rows(mask_of(5))
+    exposure.read_rows(mask_of(5), mask_of(5))
     assert exposure.nbytes == 7 * 12
     assert exposure.variance[:, 3].tolist() == [n + 0.5 for n in range(40)]
     assert source.asked == [slice(5, 6), slice(0, 5), slice(6, 40)]
@@ -35,7 +35,7 @@ def test_the_whole_plane_is_read_when_someone_takes_it():
 def test_planes_so_far_read_nothing():
     exposure, source = make_lazy()
     image, mask, variance = exposure.planes_so_far()
-    exposure.read_rows(mask_of(8))
+    exposure.read_rows(mask_of(8), mask_of(8))
     assert (image[8, 0], mask[8, 0], variance[8, 0], image[7, 0]) == (8, 8, 8.5, 0)
     assert source.asked == [slice(8, 9)]
 
@@ -52,6 +52,6 @@ def test_it_is_an_exposure_in_all_else():
 def test_an_exposure_in_memory_has_its_rows():
     planes = {"image": np.ones((3, 4), np.float32), "variance": np.ones((3, 4), np.float32)}
     exposure = Exposure(mask=np.zeros((3, 4), np.int32), **planes)
-    exposure.read_rows(np.ones(3, bool))
+    exposure.read_rows(np.ones(3, bool), np.ones(3, bool))
     assert exposure.planes_so_far()[0] is exposure.image
     assert exposure.nbytes == 3 * 4 * 12

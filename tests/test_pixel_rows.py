@@ -19,14 +19,19 @@ class CountingSource:
 
     def __init__(self):
         self.asked: list[slice] = []
+        self.mask_asked: list[slice] = []
         self.broken_from = 40
 
-    def read_rows(self, rows, image, mask, variance):
+    def read_pixels(self, rows, image, variance):
         if rows.stop > self.broken_from:
             raise ReadError("broken")
         self.asked.append(rows)
         number = np.arange(rows.start, rows.stop)[:, None]
-        image[rows], mask[rows], variance[rows] = number, number, number + 0.5
+        image[rows], variance[rows] = number, number + 0.5
+
+    def read_mask(self, rows, mask):
+        self.mask_asked.append(rows)
+        mask[rows] = np.arange(rows.start, rows.stop)[:, None]
 
 
 def mask_of(*rows):
@@ -38,8 +43,10 @@ def mask_of(*rows):
 def test_only_wanted_rows_are_read_and_each_once():
     source = CountingSource()
     pixels = PixelRows(source)
-    pixels.read(mask_of(3, 4, 9))
-    pixels.read(mask_of(2, 3, 4, 5))
+    pixels.read(mask_of(3, 4, 9), mask_of(4))
+    pixels.read(mask_of(2, 3, 4, 5), mask_of())
+    assert source.mask_asked == [slice(4, 5)]
+    assert pixels.mask[:, 0].tolist() == [n if n == 4 else 0 for n in range(40)]
     assert source.asked == [slice(3, 5), slice(9, 10), slice(2, 3), slice(5, 6)]
     assert pixels.image[:, 0].tolist() == [n if n in (2, 3, 4, 5, 9) else 0 for n in range(40)]
 
@@ -47,8 +54,8 @@ def test_only_wanted_rows_are_read_and_each_once():
 def test_bytes_are_those_of_rows_read():
     pixels = PixelRows(CountingSource())
     assert pixels.nbytes == 0
-    pixels.read(mask_of(0, 39))
-    assert pixels.nbytes == 2 * 7 * 12
+    pixels.read(mask_of(0, 39), mask_of(39))
+    assert pixels.nbytes == 2 * 7 * 8 + 7 * 4
     pixels.read_all()
     assert pixels.nbytes == 40 * 7 * 12
 
@@ -58,9 +65,9 @@ def test_what_was_read_before_a_failure_stays():
     source.broken_from = 20
     pixels = PixelRows(source)
     with pytest.raises(ReadError, match="broken"):
-        pixels.read(mask_of(1, 30))
+        pixels.read(mask_of(1, 30), mask_of())
     source.broken_from = 40
-    pixels.read(mask_of(1, 30))
+    pixels.read(mask_of(1, 30), mask_of())
     assert source.asked == [slice(1, 2), slice(30, 31)]
 
 

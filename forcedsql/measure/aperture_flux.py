@@ -186,4 +186,5 @@ PLUGIN = Plugin(
     columns=aperture_columns,
     measure=aperture_flux,
     reach=aperture_flux_reach,
+    reads_mask=False,
 )

@@ -108,7 +108,8 @@ def provenance(exposure: Exposure, config: MeasurementConfig) -> dict[str, str]:
 
 def planes_of(exposure: Exposure) -> Planes:
     """Return the pixels of an exposure as kernels take them, all of them read."""
-    exposure.read_rows(np.ones(exposure.shape[0], np.bool_))
+    every = np.ones(exposure.shape[0], np.bool_)
+    exposure.read_rows(every, every)
     return _planes_so_far(exposure)
 
 

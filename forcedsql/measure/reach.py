@@ -27,11 +27,13 @@ def read_needed_rows(batch: Batch, plugins: Iterable[Plugin], config: Measuremen
         If the exposure's file is damaged there, or has changed.
     """
     count = batch.exposure.shape[0]
-    reach = 0
+    pixel_reach = mask_reach = 0
     for plugin in plugins:
-        reach = max(reach, count if plugin.reach is None else plugin.reach(batch, config))
+        reach = count if plugin.reach is None else plugin.reach(batch, config)
+        pixel_reach = max(pixel_reach, reach)
+        mask_reach = max(mask_reach, reach if plugin.reads_mask else 0)
     row = nearest_pixel(batch.y) - batch.exposure.xy0[1]
-    batch.exposure.read_rows(rows_around(row, reach, count))
+    batch.exposure.read_rows(rows_around(row, pixel_reach, count), rows_around(row, mask_reach, count))
 
 
 def no_reach(_: Batch, __: MeasurementConfig) -> int:
@@ -50,9 +52,12 @@ def psf_box_reach(batch: Batch, _: MeasurementConfig | None = None) -> int:
 
 
 def psf_ellipse_reach(batch: Batch, *, scaling: float) -> int:
-    """Return how many rows the ellipses of the PSF's moments, `scaling` times as large, reach."""
+    """Return how many rows the ellipses of the PSF's moments, `scaling` times as large, reach.
+
+    It is never less than the central 3x3 pixels need.
+    """
     if batch.psf_shapes is None:
-        return 0
+        return _MARGIN
     radius = math.sqrt(np.nanmax(batch.psf_shapes[:, :2], initial=0.0)) * scaling
     return whole_rows(radius, batch)
 

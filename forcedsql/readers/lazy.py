@@ -1,7 +1,7 @@
 """Opening an exposure without its pixels, which are read row by row as they are needed."""
 
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -118,18 +118,31 @@ class FilePlanes:
         """(rows, columns)."""
         return self._shape
 
-    def read_rows(self, rows: slice, image: Float32Array, mask: MaskArray, variance: Float32Array) -> None:
-        """Fill rows of the planes; see `forcedsql.pixel_rows.RowSource`."""
+    def read_pixels(self, rows: slice, image: Float32Array, variance: Float32Array) -> None:
+        """Fill rows of image and variance; see `forcedsql.pixel_rows.RowSource`."""
+        with self._reading() as read:
+            for some in _parts(rows):
+                read.floats(self._hdus.image, some, image[some])
+                read.floats(self._hdus.variance, some, variance[some])
+
+    def read_mask(self, rows: slice, mask: MaskArray) -> None:
+        """Fill rows of the mask; see `forcedsql.pixel_rows.RowSource`."""
+        with self._reading() as read:
+            for some in _parts(rows):
+                read.bits(self._hdus.mask, some, mask[some])
+
+    @contextmanager
+    def _reading(self) -> Iterator["_Reading"]:
         try:
             with self._state.open() as file, ExitStack() as opened:
-                read = _Reading(file, self._stored, lambda: opened.enter_context(open_fits(self._state.path)))
-                for first in range(rows.start, rows.stop, _ROWS_AT_A_TIME):
-                    some = slice(first, min(first + _ROWS_AT_A_TIME, rows.stop))
-                    read.floats(self._hdus.image, some, image[some])
-                    read.bits(self._hdus.mask, some, mask[some])
-                    read.floats(self._hdus.variance, some, variance[some])
+                yield _Reading(file, self._stored, lambda: opened.enter_context(open_fits(self._state.path)))
         except ReadError as fault:
             raise type(fault)(f"{self._state.path}: {fault}") from fault
+
+
+def _parts(rows: slice) -> Iterator[slice]:
+    for first in range(rows.start, rows.stop, _ROWS_AT_A_TIME):
+        yield slice(first, min(first + _ROWS_AT_A_TIME, rows.stop))
 
 
 class _Reading:

@@ -24,12 +24,15 @@ class FromMemory:
     def __init__(self, exposure):
         self.exposure = exposure
         self.shape = exposure.shape
-        self.rows_read = 0
+        self.rows_read = self.mask_rows_read = 0
 
-    def read_rows(self, rows, image, mask, variance):
+    def read_pixels(self, rows, image, variance):
         self.rows_read += rows.stop - rows.start
-        image[rows], mask[rows] = self.exposure.image[rows], self.exposure.mask[rows]
-        variance[rows] = self.exposure.variance[rows]
+        image[rows], variance[rows] = self.exposure.image[rows], self.exposure.variance[rows]
+
+    def read_mask(self, rows, mask):
+        self.mask_rows_read += rows.stop - rows.start
+        mask[rows] = self.exposure.mask[rows]
 
 
 def lazily(exposure):
@@ -83,10 +86,23 @@ def test_results_are_those_of_the_whole_image_to_the_bit(kernel, calls, xy0, con
             assert different == []
 
 
+@settings(deadline=None, max_examples=20)
+@given(places=st.lists(places, min_size=1, max_size=4))
+def test_without_a_psf_the_central_pixels_are_still_read(places):
+    whole = replace(EXPOSURES[(0, 0)], psf=None)
+    lazy, _ = lazily(whole)
+    ra, dec = sky(*np.array(places).T)
+    config = MeasurementConfig(radii=(3.0,))
+    expected, measured = (measure_positions(e, ra, dec, config) for e in (whole, lazy))
+    assert [n for n in expected if expected[n].tobytes() != measured[n].tobytes()] == []
+
+
 def test_rows_are_those_of_the_largest_aperture():
     lazy, source = lazily(EXPOSURES[(0, 0)])
     measure_positions(lazy, *sky([40.0], [200.0]), MeasurementConfig())
     assert 141 <= source.rows_read <= 151
+    # Apertures do not look at the mask: the PSF's box is what is left.
+    assert 25 <= source.mask_rows_read <= 37
     measure_positions(lazy, *sky([60.0], [200.0]), MeasurementConfig())
     assert source.rows_read <= 151
 
