@@ -21,11 +21,6 @@ def test_a_filter_label_has_the_names_that_exist(afw, opened, band, physical):
     assert (info.band, info.physical_filter) == ("r" if band else "", "r_03" if physical else "")
 
 
-def test_a_detector_gives_its_number(afw, opened):
-    afw.primary["DETECTOR_ID"] = afw.add_object("Detector", id=("J", [94]))
-    assert opened().info.detector == 94
-
-
 def test_a_visit_of_a_real_summary_is_read(shared):
     """Visit 1176 of HSC: 270 s, mid-exposure 1395989350.6225 s after 1970 (TAI)."""
     path = shared / "data" / "afw_formats" / "hsc_visitSummary_1176.fits.gz"
