@@ -247,7 +247,7 @@ class Archive:
         self, table: int, *, row0: int = 0, count: int | None = None, owner: str = "the archive's index"
     ) -> Rows:
         hdu = self._index_hdu + table
-        content = self._file.table(hdu)
+        content = self._file.archive_table(hdu)
         total = len(content)
         if count is None:
             count = total

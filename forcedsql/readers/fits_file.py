@@ -15,6 +15,7 @@ from astropy.io import fits
 from forcedsql.arrays import AnyArray
 from forcedsql.errors import ForcedSQLError, ReadError
 from forcedsql.readers import limits
+from forcedsql.readers.binary_table import BinaryTable, table_form
 from forcedsql.readers.cards import Cards
 from forcedsql.readers.layout import FileLayout, HduLayout, plain_cards
 
@@ -70,6 +71,7 @@ class FitsFile:
         self.condensed: dict[str, Any] = {}
         self._size = size
         self._cards: dict[int, Cards] = {}
+        self._tables: dict[int, Any] = {}
 
     def has(self, index: int) -> bool:
         """Tell whether the file has an HDU of this 0-based number, reading no further than it."""
@@ -149,6 +151,29 @@ class FitsFile:
         self._require_complete(index, hdu)
         with reading(f"the table in HDU {index}"):
             return hdu.data
+
+    def archive_table(self, index: int) -> Any:
+        """Return the rows of a table for `forcedsql.readers.rows.Rows`; see `table`.
+
+        Most are made of plain columns, for which astropy takes much longer than `BinaryTable`.
+        """
+        if index not in self._tables:
+            plain = self._plain_table(index)
+            self._tables[index] = self.table(index) if plain is None else plain
+        return self._tables[index]
+
+    def _plain_table(self, index: int) -> BinaryTable | None:
+        hdu = self._hdu(index)
+        if self._size is None or not isinstance(hdu, fits.BinTableHDU) or isinstance(hdu, fits.CompImageHDU):
+            return None
+        form = table_form(self.cards(index))
+        if form is None or form.heap_start < form.row_bytes * form.rows:
+            return None
+        limits.require_at_most(form.heap_end, limits.MAX_TABLE_BYTES, f"bytes in the table of HDU {index}")
+        self._require_complete(index, hdu)
+        with reading(f"the table in HDU {index}"):
+            self._stream.seek(hdu.fileinfo()["datLoc"])
+            return BinaryTable(form, self._stream.read(form.heap_end))
 
     def rows(self, index: int, first: int, count: int) -> Pixels:
         """Return rows `first` to `first + count - 1` of an image HDU of two axes, (count, nx).

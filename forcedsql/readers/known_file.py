@@ -64,6 +64,10 @@ class KnownFile(FitsFile):
             self._tables[index] = self._read_table(index)
         return self._tables[index]
 
+    def archive_table(self, index: int) -> Any:
+        """Return the same; see `FitsFile.archive_table`."""
+        return self.table(index)
+
     def _read_table(self, index: int) -> Any:
         hdu = self._known(index)
         form = table_form(hdu.cards) if hdu.kind == "table" else None
