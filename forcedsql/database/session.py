@@ -79,12 +79,14 @@ class Session:
         return [self._key(known[exposure_id]) for exposure_id in exposure_ids]
 
     def layouts(self, keys: Sequence[ExposureKey]) -> dict[ExposureKey, str]:
-        """Return what the registry knows of the layout of those files that are not open."""
-        closed = [key for key in keys if key not in self.cache]
-        if not closed:
+        """Return what the registry knows of the layouts of files, unless all of them are open.
+
+        Opening one may close another of them, which is then opened once more.
+        """
+        if all(key in self.cache for key in keys):
             return {}
-        known = self._ask(look_up_layouts, [key.exposure_id for key in closed])
-        return {key: known[key.exposure_id] for key in closed if key.exposure_id in known}
+        known = self._ask(look_up_layouts, [key.exposure_id for key in keys])
+        return {key: known[key.exposure_id] for key in keys if key.exposure_id in known}
 
     def open(self, key: ExposureKey, layout: str = "") -> Exposure:
         """Return the opened exposure of a key; its pixels may be in the file still."""
