@@ -1,5 +1,7 @@
 """What holds for every plugin, and what each one is for, on simulated truth."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -154,15 +156,16 @@ def test_errors_are_the_scatter_of_what_is_measured():
 def test_a_flat_sky_changes_no_compensated_flux_and_is_the_local_background():
     exposure, x, y, _ = field_of_stars()
     before = measured_at(exposure, x, y)
-    exposure.image[:] += 100.0
-    after = measured_at(exposure, x, y)
+    after = measured_at(dataclasses.replace(exposure, image=exposure.image + np.float32(100.0)), x, y)
     for name in ("compensatedGaussianFlux_3", "compensatedGaussianFlux_5"):
         # The weight is cut off at 2.6 sigma of the outer Gaussian, which leaves some 3 pixels of sky.
         width = float(name[-1])
         assert np.abs(after[name] - before[name]).max() < 0.03 * 100.0 * 4 * np.pi * width**2
     ring = after["compensatedTophatFlux_12"] - before["compensatedTophatFlux_12"]
-    # Counting pixel centres, circle and ring differ from their areas by up to 3 %.
-    assert np.abs(ring).max() < 0.03 * 100.0 * np.pi * 144
+    # Counting pixel centres, a circle of 12 pixels differs from its area by up to 3.2 %, and
+    # enters once for itself and 0.53 times as the hole of the ring.
+    assert np.abs(ring).max() < 0.05 * 100.0 * np.pi * 144
+    assert np.abs(ring).max() > 0.0
     np.testing.assert_allclose(after["sky"] - before["sky"], 100.0, atol=0.01)
     np.testing.assert_allclose(after["skyErr"], 3.0, rtol=0.15)
 
