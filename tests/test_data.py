@@ -51,10 +51,12 @@ def test_the_recipe_gives_the_rows_that_are_shipped(name, regenerated):
     for column in shipped.column_names:
         left, right = made[column], shipped[column]
         if pa.types.is_floating(right.type):
-            # Rounding of exp, FFT and sums differs between builds of NumPy; float32 keeps 7 digits.
+            # Rounding of exp, FFT and sums differs between builds of NumPy and between kernels,
+            # and near a rounding step of the pixels it moves a flux by 1e-5 nJy; errors are tens
+            # of nJy.  float32 keeps 7 digits.
             tolerance = 1e-6 if right.type == pa.float32() else 1e-9
             np.testing.assert_allclose(
-                left.to_numpy(), right.to_numpy(), rtol=tolerance, atol=1e-6, err_msg=column
+                left.to_numpy(), right.to_numpy(), rtol=tolerance, atol=1e-4, err_msg=column
             )
         else:
             assert left.equals(right), column

@@ -145,7 +145,7 @@ class BinaryTable:
         if column.code == "X":
             return np.unpackbits(values, axis=1)[:, : column.repeat].astype(np.bool_)
         if column.code == "A":
-            return [_text(value) for value in values]
+            return np.array([_text(value) for value in values], dtype=np.str_)
         if column.code in _DESCRIPTORS:
             return [self._heap_item(column, int(n), int(offset)) for n, offset in values]
         return values[:, 0] if column.repeat == 1 else values
