@@ -12,7 +12,7 @@ from forcedsql.bench.psf_models import PSF_MODELS
 from forcedsql.bench.published import LSST
 from forcedsql.bench.report import Report, Row
 from forcedsql.errors import TableError
-from forcedsql.plots import STYLE
+from forcedsql.plots.style import STYLE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

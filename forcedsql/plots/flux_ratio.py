@@ -1,47 +1,27 @@
-"""Figures: flux ratio against magnitude, as DP1 tutorial 105.3 draws it; the PSF over the field."""
+"""Flux ratio against magnitude, as DP1 tutorial 105.3 draws it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow.compute as pc
 from matplotlib import rc_context
-from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
 from forcedsql.arrays import FloatArray
 from forcedsql.compare import FluxComparison
-from forcedsql.errors import MissingComponentError, TableError
-from forcedsql.exposure import Exposure
-from forcedsql.psf.protocol import gaussian_fwhm
+from forcedsql.plots.style import MEDIAN_COLOUR, POINT_COLOUR, STYLE, save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-# Okabe & Ito (2008), told apart with every kind of colour vision.
-POINT_COLOUR = "#0072B2"
-MEDIAN_COLOUR = "#D55E00"
 
 MANY_POINTS = 20_000
 """Above this, points become a density of hexagons, which stays readable and small on disk."""
 
 FEWEST_PER_BIN = 3
 """Sources that a bin needs for a median to be drawn."""
-
-_FAINTEST = 1e-4
-"""Share of the PSF's peak at which its colours end."""
-
-STYLE: dict[Any, Any] = {
-    "font.size": 11.0,
-    "axes.titlesize": 12.0,
-    "axes.labelsize": 12.0,
-    "xtick.direction": "in",
-    "ytick.direction": "in",
-    "xtick.top": True,
-    "ytick.right": True,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,68 +105,8 @@ def plot_flux_ratios(path: str | Path, panels: Sequence[RatioPanel], *, bin_widt
         axes = figure.subplots(1, len(panels), squeeze=False)[0]
         for ax, panel in zip(axes, panels, strict=True):
             _draw_panel(ax, panel, bin_width=bin_width)
-        _save(figure, path)
+        save(figure, path)
     return figure
-
-
-def plot_psf_field(path: str | Path, exposure: Exposure, *, title: str = "", points: int = 3) -> Figure:
-    """Draw the PSF at points over an exposure, on a logarithmic scale that all panels share.
-
-    Parameters
-    ----------
-    path : str or Path
-        File to write (png, pdf, svg).
-    exposure : Exposure
-    title : str
-    points : int
-        Columns and rows of panels, spread evenly over the field; the top row of panels is
-        the top of the image.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    MissingComponentError
-        If the exposure has no PSF.
-    UnsupportedError
-        If its PSF is of a class that cannot be evaluated.
-    TableError
-        If the file cannot be written.
-    """
-    exposure.require_supported("psf")
-    if exposure.psf is None:
-        raise MissingComponentError("the exposure has no PSF to draw")
-    x, y = exposure.bbox.grid(points)
-    images, shapes = exposure.psf.images_and_shapes(x, y)
-    fwhm = gaussian_fwhm(shapes)
-    peak = images.values.max(initial=0.0) or 1.0
-    with rc_context(STYLE):
-        figure = Figure(figsize=(2.6 * points + 1.2, 2.7 * points + 0.4), layout="constrained")
-        panels = figure.subplots(points, points, squeeze=False)[::-1].ravel()
-        scale = LogNorm(vmin=peak * _FAINTEST, vmax=peak, clip=True)
-        for i, ax in enumerate(panels):
-            ax.set(xticks=[], yticks=[])
-            label = f"({x[i]:.0f}, {y[i]:.0f})"
-            if not images.valid[i]:
-                ax.set_title(f"{label}  no PSF", fontsize=9)
-                continue
-            stamp = images.values[i, : images.height[i], : images.width[i]]
-            drawn = ax.imshow(np.maximum(stamp, peak * _FAINTEST), norm=scale, origin="lower", cmap="viridis")
-            ax.set_title(f"{label}  FWHM {fwhm[i]:.2f} px", fontsize=9)
-        if images.valid.any():
-            figure.colorbar(drawn, ax=panels.tolist(), shrink=0.6, label="share of the flux per pixel")
-        figure.suptitle(f"{exposure.psf.kind}   {title}".rstrip())
-        _save(figure, path)
-    return figure
-
-
-def _save(figure: Figure, path: str | Path) -> None:
-    try:
-        figure.savefig(path)
-    except (OSError, ValueError) as error:
-        raise TableError(f"cannot write the plot {path}: {error}") from error
 
 
 def _draw_panel(ax: "Axes", panel: RatioPanel, *, bin_width: float) -> None:

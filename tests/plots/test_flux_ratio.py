@@ -6,10 +6,9 @@ from matplotlib.collections import FillBetweenPolyCollection, PathCollection, Po
 from matplotlib.figure import Figure
 
 from forcedsql.compare import FluxComparison
-from forcedsql.errors import MissingComponentError, TableError
-from forcedsql.plots import MANY_POINTS, RatioPanel, plot_flux_ratio, plot_flux_ratios, plot_psf_field
-from forcedsql.psf.analytic import SingleGaussianPsf
-from tests.measure.exposures import make_exposure
+from forcedsql.errors import TableError
+from forcedsql.plots import RatioPanel, plot_flux_ratio, plot_flux_ratios
+from forcedsql.plots.flux_ratio import MANY_POINTS
 
 
 def _comparison(n: int, ratio: float = 1.02) -> FluxComparison:
@@ -117,18 +116,3 @@ def test_a_file_that_cannot_be_written_is_one_line(tmp_path, name):
     with pytest.raises(TableError, match="cannot write the plot") as caught:
         plot_flux_ratio(tmp_path / name, _comparison(3))
     assert "\n" not in str(caught.value)
-
-
-def test_the_psf_field_has_a_panel_per_point(tmp_path):
-    exposure = make_exposure(psf=SingleGaussianPsf(25, 25, 2.0))
-    figure = plot_psf_field(tmp_path / "psf.pdf", exposure, title="here", points=2)
-    titles = [ax.get_title() for ax in figure.axes[:4]]
-    assert all("FWHM 4.7" in title for title in titles)
-    # the top row of panels is the top of the image
-    assert titles[0].startswith("(54, 150)")
-    assert figure.get_suptitle() == "SingleGaussianPsf   here"
-
-
-def test_an_exposure_without_a_psf_has_nothing_to_draw(tmp_path):
-    with pytest.raises(MissingComponentError, match="no PSF to draw"):
-        plot_psf_field(tmp_path / "psf.png", make_exposure(psf=None))

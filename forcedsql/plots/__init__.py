@@ -1,0 +1,6 @@
+"""Figures, one module each."""
+
+from forcedsql.plots.flux_ratio import RatioPanel, plot_flux_ratio, plot_flux_ratios
+from forcedsql.plots.psf_field import plot_psf_field
+
+__all__ = ["RatioPanel", "plot_flux_ratio", "plot_flux_ratios", "plot_psf_field"]

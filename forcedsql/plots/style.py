@@ -1,0 +1,36 @@
+"""What all figures share: fonts, ticks, colours, and how they get into a file."""
+
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from forcedsql.errors import TableError
+
+# Okabe & Ito (2008), told apart with every kind of colour vision.
+POINT_COLOUR = "#0072B2"
+MEDIAN_COLOUR = "#D55E00"
+
+STYLE: dict[Any, Any] = {
+    "font.size": 11.0,
+    "axes.titlesize": 12.0,
+    "axes.labelsize": 12.0,
+    "xtick.direction": "in",
+    "ytick.direction": "in",
+    "xtick.top": True,
+    "ytick.right": True,
+}
+
+
+def save(figure: Figure, path: str | Path) -> None:
+    """Write a figure to a file; its suffix says the format (png, pdf, svg).
+
+    Raises
+    ------
+    TableError
+        If the file cannot be written.
+    """
+    try:
+        figure.savefig(path)
+    except (OSError, ValueError) as error:
+        raise TableError(f"cannot write the plot {path}: {error}") from error
