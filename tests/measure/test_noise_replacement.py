@@ -8,9 +8,15 @@ from forcedsql.config import MeasurementConfig
 from forcedsql.measure.driver import measure_positions
 from forcedsql.measure.noise_replacement import noise_plane, uncovered_in_turn
 from tests.measure.exposures import gaussian_star, make_exposure, sky
-from tests.measure.test_reference import column, measured_and_expected
+from tests.measure.test_reference import (
+    DRAWN_SETS,
+    GAUSSIAN_AND_KERNEL_SETS,
+    WARPED_SETS,
+    column,
+    measured_and_expected,
+)
 
-SETS = ("singlegauss_tan", "doublegauss_tansip_xy0", "coaddpsf_mixed", "kernelpsf_even")
+SETS = sorted({*GAUSSIAN_AND_KERNEL_SETS, *WARPED_SETS, *DRAWN_SETS} - {"constant_scan"})
 SHAPE = (300, 320)
 
 
