@@ -241,6 +241,8 @@ class _Search:
                 cut = np.s_[:, first_y + j : first_y + j + height, first_x + i : first_x + i + width]
                 image[:, j, i] = _weighted(smoothing.kernels, boxes[0][cut])
                 variance[:, j, i] = _weighted(squared, boxes[1][cut])
+        # The original propagates errors as if kernels had a variance: image^2 times 0 is added.
+        variance[~np.isfinite(image)] = np.nan
         # The mean of a bin has the variance over its number of pixels, which the original undoes
         # again, together with what a smoothing by a Gaussian does.
         variance *= (4.0 * np.pi * smoothing.sigma**2)[:, None, None]
