@@ -301,7 +301,8 @@ def test_the_schemas_of_a_file_are_listed_with_what_is_read(tmp_path):
     assert known["cell_psf"]
     assert known["cell_coadd"]
     visit = {part.name: part for part in archive_classes(small_file("visit").write(tmp_path / "visit.fits"))}
-    assert not visit["detector"].known
+    assert visit["detector"].known
+    assert not visit["observation_summary_stats"].known
     assert not any(name.strip() == "" for name in visit)
     assert visit["chebyshev_field"].count == 2
 

@@ -20,6 +20,7 @@ from forcedsql.readers.archive import ArchiveClass, UnknownClassError
 from forcedsql.readers.cards import integer_card
 from forcedsql.readers.fits_file import FitsFile
 from forcedsql.readers.lsst_images.calibration import read_ap_corr, read_photo_calib
+from forcedsql.readers.lsst_images.detector import read_detector
 from forcedsql.readers.lsst_images.information import read_info
 from forcedsql.readers.lsst_images.planes import read_float_plane, read_mask
 from forcedsql.readers.lsst_images.projection import read_sky_projection
@@ -33,14 +34,16 @@ _LARGEST_VERSION = 1_000_000
 _PSF_FLUX = "base_PsfFlux_instFlux"
 _PLANES = ("image", "mask", "variance")
 
-# Schemas of what measuring needs; of the rest, such as detectors, at most an id is taken.
+# Schemas of what measuring needs; of the rest at most an id is taken.
 _READ_SCHEMAS = frozenset(
     [
         "aperture_correction_map",
+        "camera_frame_set",
         "cell_aperture_correction_map",
         "cell_coadd",
         "cell_psf",
         "chebyshev_field",
+        "detector",
         "difference_image",
         "gaussian_psf",
         "image",
@@ -106,6 +109,14 @@ class _Components:
         """Return what the tree has under a key, None where that is nothing or not known."""
         return self.attempt(name, lambda: self._read(key, read)) if self._tree.has(key) else None
 
+    def if_readable(self, name: str, key: str, read: Callable[[Node], Part]) -> Part | None:
+        """Return what the tree has under a key that few need, None where it is damaged."""
+        try:
+            return self.get(name, key, read)
+        except ReadError as fault:
+            self.unsupported[name] = f"damaged {key} ({fault})"
+        return None
+
     def attempt(self, name: str, read: Callable[[], Part]) -> Part | None:
         """Return what a function reads, None where that is not known."""
         try:
@@ -153,6 +164,7 @@ def _exposure_of(sources: Sources, tree: Node) -> Exposure:
         ),
         ap_corr=parts.ap_corr(),
         unit=image.unit,
+        detector=parts.if_readable("detector", "detector", read_detector),
         info=read_info(tree),
         unsupported=parts.unsupported,
     )
