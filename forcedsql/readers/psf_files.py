@@ -1,0 +1,82 @@
+"""PSF models in FITS files of their own: which kind a file is, and which of its HDUs.
+
+A kind is one module with ``OPTIONS``, ``recognises(file, hdu)`` and ``read_psf(file, hdu, options, box)``,
+and one line in `_KINDS`.  Every kind takes the option ``hdu``, a 0-based number or a name.
+"""
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from forcedsql.errors import ConfigError, ReadError
+from forcedsql.geometry import Box
+from forcedsql.psf.protocol import Psf
+from forcedsql.readers.fits_file import FitsFile, open_fits
+from forcedsql.readers.psf_options import PsfOptions
+
+# What is told apart by its header alone comes before what any image could be.
+_KINDS = {
+    "psfex": "forcedsql.readers.psfex_file",
+}
+FILE_KINDS = tuple(_KINDS)
+
+
+def read_psf_file(path: Path, kind: str, options: PsfOptions, box: Box) -> Psf:
+    """Read the PSF model of a FITS file.
+
+    Parameters
+    ----------
+    path : Path
+        A FITS file, plain or gzipped.
+    kind : str
+        One of `FILE_KINDS`; "" to find it by the file's content.
+    options : PsfOptions
+    box : Box
+        The image that the PSF is for, in parent pixels.
+
+    Raises
+    ------
+    ConfigError
+        If an option is unknown, or of a wrong value.
+    ReadError
+        If the file is not there, is damaged, or holds no such PSF.
+    """
+    try:
+        with open_fits(path) as file:
+            index, module = _find(file, kind, options)
+            psf: Psf = module.read_psf(file, index, options, box)
+            return psf
+    except (ReadError, ConfigError) as fault:
+        raise type(fault)(f"{path}: {fault}") from fault
+
+
+def _find(file: FitsFile, kind: str, options: PsfOptions) -> tuple[int, Any]:
+    """Return the HDU of the PSF and the module that reads it."""
+    modules = [import_module(_KINDS[name]) for name in ([kind] if kind else _KINDS)]
+    named = options.text("hdu")
+    candidates = [_hdu_named(file, named)] if named else range(_count(file))
+    for index in candidates:
+        for module in modules:
+            if module.recognises(file, index):
+                return index, module
+    where = f"HDU {named}" if named else "none of its HDUs"
+    what = f"a {kind} PSF" if kind else f"a PSF ({', '.join(_KINDS)})"
+    raise ReadError(f"{where} is {what}; the file holds {file.summary()}")
+
+
+def _hdu_named(file: FitsFile, named: str) -> int:
+    if named.isdecimal():
+        if not file.has(int(named)):
+            raise ReadError(f"there is no HDU {named}; the file holds {file.summary()}")
+        return int(named)
+    for index in range(_count(file)):
+        if str(file.cards(index).get("EXTNAME", "")).strip().upper() == named.upper():
+            return index
+    raise ReadError(f"there is no HDU named {named!r}; the file holds {file.summary()}")
+
+
+def _count(file: FitsFile) -> int:
+    count = 0
+    while file.has(count):
+        count += 1
+    return count
