@@ -79,7 +79,7 @@ def test_every_kind_of_fault_is_met_by_some_source(survey):
 
 
 def test_the_command_writes_the_files_and_prints_checksums(tmp_path, capsys):
-    assert main([str(tmp_path / "survey"), "--seed", "3"]) == 0
+    assert main(["survey", str(tmp_path / "survey"), "--seed", "3"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 5
     assert all((tmp_path / line.split()[1]).is_file() for line in lines)
@@ -88,5 +88,5 @@ def test_the_command_writes_the_files_and_prints_checksums(tmp_path, capsys):
 
 def test_the_command_says_in_one_line_what_it_cannot_do(tmp_path, capsys):
     (tmp_path / "file").write_text("")
-    assert main([str(tmp_path / "file")]) == 1
+    assert main(["survey", str(tmp_path / "file")]) == 1
     assert len(capsys.readouterr().err.splitlines()) == 1
