@@ -26,8 +26,8 @@ _COLOUR_SCATTER = 0.15
 _PROPER_MOTION = (900.0, 600.0)
 """mas per year towards east and north."""
 
-_MOVING_OFFSET = (-60.0, 40.0)
-"""Where the moving star is at the start, in pixels from the middle of the survey."""
+_SUPERNOVA_OFFSET, _MOVING_OFFSET = (14.0, -14.0), (-40.0, 20.0)
+"""Where the supernova is, and the moving star at the start, in pixels from the middle of the survey."""
 
 _MOVING_FLUX, _SUPERNOVA_FLUX = 2.0e4, 1.2e4
 _RISE, _DECLINE = 30.0, 70.0
@@ -116,7 +116,7 @@ class Population:
 def random_population(design: SurveyDesign, rng: np.random.Generator) -> Population:
     """Return the objects of a survey; the first is its supernova, the second its moving star.
 
-    Both are in the first field, 20 and 70 pixels from its middle.  No two objects come
+    Both are in the first field, 20 and 45 pixels from its middle.  No two objects come
     closer than `KEEP_CLEAR` pixels.
 
     Parameters
@@ -161,41 +161,46 @@ def random_population(design: SurveyDesign, rng: np.random.Generator) -> Populat
 def _positions(design: SurveyDesign, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
     """Return positions in pixels from the middle of the survey, the two special ones first."""
     track = np.linspace((0.0, 0.0), _path(design), 50) + _MOVING_OFFSET
-    special = np.array([[14.0, -14.0], _MOVING_OFFSET])[: design.objects]
-    near = np.concatenate([[[14.0, -14.0]], track])
+    special = np.array([_SUPERNOVA_OFFSET, _MOVING_OFFSET])[: design.objects]
     wanted = design.objects - len(special)
-    cells = _cells(design, wanted)
-    jitter = (cells.side - KEEP_CLEAR) / 2.0
-    places = cells.middles + rng.uniform(-jitter, jitter, cells.middles.shape)
-    distance = np.hypot(*(places[:, None, :] - near[None, :, :]).transpose(2, 0, 1)).min(axis=1)
-    chosen = np.flatnonzero(distance >= KEEP_CLEAR)
-    chosen = np.sort(rng.choice(chosen, wanted, replace=False))
-    x, y = np.concatenate([special, places[chosen]]).T
+    middles, jitter = _free_cells(design, wanted, np.concatenate([[_SUPERNOVA_OFFSET], track]))
+    places = middles[np.sort(rng.choice(len(middles), wanted, replace=False))]
+    places = places + rng.uniform(-jitter, jitter, places.shape)
+    x, y = np.concatenate([special, places]).T
     return x, y
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Cells:
-    """Squares of the survey's area, of which each takes one object at most."""
+def _free_cells(design: SurveyDesign, wanted: int, taken: FloatArray) -> tuple[FloatArray, float]:
+    """Return squares of the survey's area that hold one object each, as large as they may be.
 
-    side: float
-    middles: FloatArray
+    Parameters
+    ----------
+    design : SurveyDesign
+    wanted : int
+        Least number of squares.
+    taken : ndarray, (n, 2) float64, pixel
+        Places to keep clear of.
 
-
-def _cells(design: SurveyDesign, wanted: int) -> _Cells:
-    """Return squares as large as they may be, and 10 % more of them than are wanted."""
+    Returns
+    -------
+    middles : ndarray, (m, 2) float64, pixel
+    jitter : float, pixel
+        How far off the middle an object may be along each axis.
+    """
     fields = design.field_offsets()
     low = fields.min(axis=0) - design.size / 2.0
     high = fields.max(axis=0) + design.size / 2.0
-    side = np.sqrt(np.prod(high - low) / max(1.1 * wanted + 40, 1.0))
+    side = float(np.sqrt(np.prod(high - low) / (wanted + 1)))
     while side > KEEP_CLEAR:
-        axes = (np.arange(a + side / 2.0, b - side / 2.0, side) for a, b in zip(low, high, strict=True))
+        jitter = (side - KEEP_CLEAR) / 2.0
+        axes = (np.arange(a + side / 2.0, b, side) for a, b in zip(low, high, strict=True))
         middles = np.column_stack([axis.ravel() for axis in np.meshgrid(*axes)])
-        reach = np.abs(middles[:, None, :] - fields[None, :, :]).max(axis=2).min(axis=1)
-        middles = middles[reach < design.size / 2.0]
-        if len(middles) >= 1.05 * wanted + 20:
-            return _Cells(float(side), middles)
-        side *= 0.99
+        from_field = np.abs(middles[:, None, :] - fields).max(axis=2).min(axis=1)
+        from_taken = np.abs(middles[:, None, :] - taken).max(axis=2).min(axis=1)
+        free = (from_field < (design.size - side) / 2.0) & (from_taken > KEEP_CLEAR + jitter)
+        if np.count_nonzero(free) >= wanted:
+            return middles[free], jitter
+        side *= 0.98
     raise ConfigError(
         f"{design.objects} objects do not fit into {design.fields} fields of {design.size} x {design.size} "
         "pixels without touching; give fewer objects, or more or larger fields"
