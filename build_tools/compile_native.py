@@ -1,8 +1,16 @@
-"""Compile the native kernel with the machine's C compiler: ``python build_tools/compile_native.py``.
+r"""Compile the native kernel with the machine's C compiler: ``python build_tools/compile_native.py``.
 
 The same C sources are compiled once per instruction set; the library chooses among them when
 it is loaded.  Without a compiler, Python's headers or cffi there is no library, and forcedsql
 runs on NumPy.
+
+``CC`` and ``CFLAGS`` are heeded.  A library that stops at the first access out of bounds and at
+undefined behaviour, and the tests under it (whose run-time library must be loaded before Python)::
+
+    CFLAGS="-g -fsanitize=address,undefined -fno-sanitize-recover=undefined" \
+        python build_tools/compile_native.py
+    LD_PRELOAD=$(cc -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0 \
+        python -m pytest tests/native tests/measure/kernels
 """
 
 import os
@@ -41,7 +49,17 @@ if X86_64:
     INSTRUCTION_SETS["avx2"] = ("-mavx2", "-mfma")
     INSTRUCTION_SETS["avx512"] = ("-mavx512f", "-mavx512dq", "-mavx512vl", "-mavx512bw", "-mfma")
 
-FLAGS = ("-std=c11", "-O3", "-fPIC", "-fvisibility=hidden", "-fno-math-errno", "-fno-trapping-math", "-Wall")
+FLAGS = (
+    "-std=c11",
+    "-O3",
+    "-fPIC",
+    "-fvisibility=hidden",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    # Rows are short: a loop over one must not become a call of memcpy or memset.
+    "-fno-tree-loop-distribute-patterns",
+    "-Wall",
+)
 
 
 class CannotCompileError(Exception):

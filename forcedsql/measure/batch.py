@@ -103,9 +103,11 @@ class Batch:
 
 def groups_of_one_size(images: PsfImages) -> Iterator[tuple[IntArray, FloatArray]]:
     """Yield the rows of valid images that share a size, and those images, (rows, h, w)."""
-    sizes = np.stack([images.height, images.width], axis=1)
-    for height, width in np.unique(sizes[images.valid], axis=0):
-        rows = np.flatnonzero(images.valid & (sizes == (height, width)).all(axis=1))
+    largest = images.block.shape[2] + 1
+    sizes = images.height * largest + images.width
+    for size in np.unique(sizes[images.valid]):
+        height, width = divmod(int(size), largest)
+        rows = np.flatnonzero(images.valid & (sizes == size))
         if len(rows) == len(images.values) and images.values.shape[1:] == (height, width):
             yield rows, images.values
         else:

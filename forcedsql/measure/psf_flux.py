@@ -1,13 +1,18 @@
 """base_PsfFlux: the amplitude of the PSF model at a fixed position."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pyarrow as pa
 
+from forcedsql.arrays import FloatArray, IntArray
 from forcedsql.config import MeasurementConfig
 from forcedsql.measure.batch import INVALID_PSF, Batch, Columns, groups_of_one_size, invalid_psf, plane_bits
 from forcedsql.measure.kernels import PsfSums
 from forcedsql.measure.reach import psf_box_reach
+from forcedsql.native import CombinedImages
 from forcedsql.plugins import FLUX_ORDER, Plugin
+from forcedsql.psf.protocol import PsfImages
 from forcedsql.schema import Column, flag_column, flux_columns, value_column
 
 NAME = "base_PsfFlux"
@@ -78,7 +83,7 @@ def psf_flux(batch: Batch, config: MeasurementConfig) -> Columns:
     if batch.psf_images is not None:
         images = batch.psf_images
         origin_x, origin_y = batch.exposure.xy0
-        for rows, model in groups_of_one_size(images):
+        for rows, model in _models(images):
             _, height, width = model.shape
             x0, y0 = images.x0[rows] - origin_x, images.y0[rows] - origin_y
             sums = batch.kernel.psf_sums(batch.planes, model, x0, y0, bad_bits=bad_bits)
@@ -90,6 +95,14 @@ def psf_flux(batch: Batch, config: MeasurementConfig) -> Columns:
             columns["psfFlux_flag"][rows] |= edge
     columns["psfFlux_flag"] |= columns[INVALID_PSF]
     return columns
+
+
+def _models(images: PsfImages) -> Iterator[tuple[IntArray, FloatArray | CombinedImages]]:
+    """Yield rows and their images, unmade where all of them are valid and none has to be kept."""
+    if isinstance(images.block, CombinedImages) and images.valid.all():
+        yield np.arange(len(images.valid)), images.block
+    else:
+        yield from groups_of_one_size(images)
 
 
 def _fit(sums: PsfSums) -> Columns:

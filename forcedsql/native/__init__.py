@@ -5,7 +5,8 @@ modules that call it: `forcedsql.measure.kernels.numpy_kernel`, `forcedsql.psf.s
 `forcedsql.psf.moments`, `forcedsql.psf.kernel`.
 """
 
+from forcedsql.native.combined import CombinedImages
 from forcedsql.native.library import Library, native_library
 from forcedsql.native.threads import limit_threads, thread_limit
 
-__all__ = ["Library", "limit_threads", "native_library", "thread_limit"]
+__all__ = ["CombinedImages", "Library", "limit_threads", "native_library", "thread_limit"]

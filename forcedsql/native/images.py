@@ -7,9 +7,6 @@ import numpy as np
 from forcedsql.arrays import AnyArray, FloatArray, IntArray
 from forcedsql.native.library import Library
 
-TAPS = 11
-"""Weights per axis of a Lanczos-5 shift: offsets -5 to 5."""
-
 
 def combine_images(library: Library, weights: FloatArray, basis: FloatArray, out: FloatArray) -> None:
     """Write sums of basis images to `out`.
@@ -35,71 +32,23 @@ def combine_images(library: Library, weights: FloatArray, basis: FloatArray, out
     )
 
 
-def kernel_images(
-    library: Library,
-    weights: FloatArray,
-    basis: FloatArray,
-    taps_x: FloatArray,
-    taps_y: FloatArray,
-    *,
-    centre: tuple[int, int],
-    with_moments: bool,
-) -> tuple[FloatArray, FloatArray]:
-    """Combine basis images, and return them shifted, with their moments: three functions in one.
-
-    Parameters
-    ----------
-    library : Library
-    weights : ndarray, (n, k) float64
-    basis : ndarray, (k, h, w) float64
-    taps_x, taps_y : ndarray, (n, 11) float64
-    centre : (int, int), pixel
-        Column and row that the moments are about.
-    with_moments : bool
-        Whether to measure the moments; else they are NaN.
-
-    Returns
-    -------
-    images : ndarray, (n, h, w) float64
-    moments : ndarray, (n, 3) float64, pixel^2
-    """
-    n, terms = weights.shape
-    _, height, width = basis.shape
-    images, moments = np.empty((n, height, width)), np.full((n, 3), np.nan)
-    library.call(
-        "kernel_images",
-        n,
-        terms,
-        height,
-        width,
-        library.given(weights, "double", n, terms),
-        library.given(basis, "double", terms, height, width),
-        library.given(taps_x, "double", n, TAPS),
-        library.given(taps_y, "double", n, TAPS),
-        *centre,
-        library.filled(images, "double", n, height, width),
-        library.filled(moments, "double", n, 3) if with_moments else library.ffi.NULL,
-    )
-    return images, moments
-
-
 def shift_images(
     library: Library,
     images: FloatArray,
-    taps_x: FloatArray,
-    taps_y: FloatArray,
+    dx: FloatArray,
+    dy: FloatArray,
     *,
     width: IntArray | None,
     height: IntArray | None,
     out: FloatArray,
 ) -> None:
-    """Move images by Lanczos-5 taps; see `forcedsql.psf.shift.shift_images`.
+    """Move images by fractions of a pixel; see `forcedsql.psf.shift.shift_images`.
 
     Parameters
     ----------
     library : Library
     images : ndarray, (n, h, w) or (1, h, w) float64
-    taps_x, taps_y : ndarray, (n, 11) float64
+    dx, dy : ndarray, (n,) float64, pixel
     width, height : ndarray, (n,) int64, pixel, or None
     out : ndarray, (n, h, w) float64
         Its rows must be contiguous.
@@ -123,8 +72,8 @@ def shift_images(
         row_stride,
         library.given(height, "int64_t", count),
         library.given(width, "int64_t", count),
-        library.given(taps_x, "double", count, TAPS),
-        library.given(taps_y, "double", count, TAPS),
+        library.given(dx, "double", count),
+        library.given(dy, "double", count),
         target,
         moved_stride,
         moved_row_stride,

@@ -5,14 +5,14 @@ from functools import cached_property
 
 import numpy as np
 
-from forcedsql.arrays import BoolArray, FloatArray
-from forcedsql.native import Library, native_library
+from forcedsql.arrays import BoolArray, FloatArray, IntArray
+from forcedsql.native import CombinedImages, Library, native_library
 from forcedsql.native import images as native_images
 from forcedsql.psf.image_psf import ImagePsf, usable_positions
 from forcedsql.psf.kernels import Kernel, fixed_image
 from forcedsql.psf.moments import adaptive_moments
 from forcedsql.psf.protocol import PsfImages
-from forcedsql.psf.shift import eleven_taps, split_position
+from forcedsql.psf.shift import split_position
 
 
 class KernelPsf(ImagePsf):
@@ -65,7 +65,7 @@ class KernelPsf(ImagePsf):
         library = native_library()
         if library is None:
             return super().images(x, y)
-        return self._native_images(library, x, y)[0]
+        return self._images_of(*self._combined(library, x, y))
 
     def shapes(self, x: FloatArray, y: FloatArray) -> FloatArray:
         """Return adaptive second moments; see `Psf.shapes`."""
@@ -82,12 +82,14 @@ class KernelPsf(ImagePsf):
             return self.images(x, y), self.shapes(x, y)
         if library is None:
             return super().images_and_shapes(x, y)
-        return self._native_images(library, x, y, with_shapes=True)
+        combined, pixel_x, pixel_y, valid = self._combined(library, x, y)
+        shapes = combined.moments(self.kernel.centre)
+        return self._images_of(combined, pixel_x, pixel_y, valid), shapes
 
-    def _native_images(
-        self, library: Library, x: FloatArray, y: FloatArray, *, with_shapes: bool = False
-    ) -> tuple[PsfImages, FloatArray]:
-        """Do what `ImagePsf` does with kernel images, one position at a time, in the cache."""
+    def _combined(
+        self, library: Library, x: FloatArray, y: FloatArray
+    ) -> tuple[CombinedImages, IntArray, IntArray, BoolArray]:
+        """Return the recipe of the images, the pixels they are centred on, and which are valid."""
         valid = usable_positions(x, y)
         if self.kernel.spatially_varying:
             basis = self._basis[0]
@@ -100,13 +102,14 @@ class KernelPsf(ImagePsf):
             basis = np.zeros_like(basis)
         pixel_x, dx = split_position(np.where(valid, x, 0.0))
         pixel_y, dy = split_position(np.where(valid, y, 0.0))
-        taps = eleven_taps(dx), eleven_taps(dy)
-        values, shapes = native_images.kernel_images(
-            library, weights, basis, *taps, centre=self.kernel.centre, with_moments=with_shapes
-        )
+        return CombinedImages(library, weights, basis, dx, dy), pixel_x, pixel_y, valid
+
+    def _images_of(
+        self, combined: CombinedImages, pixel_x: IntArray, pixel_y: IntArray, valid: BoolArray
+    ) -> PsfImages:
         centre_x, centre_y = self.kernel.centre
         x0, y0 = np.where(valid, pixel_x - centre_x, 0), np.where(valid, pixel_y - centre_y, 0)
-        return PsfImages.of_one_size(values, x0, y0, valid), shapes
+        return PsfImages.of_one_size(combined, x0, y0, valid)
 
     @cached_property
     def _fixed_image(self) -> tuple[FloatArray, bool]:

@@ -6,6 +6,7 @@ from typing import Protocol
 import numpy as np
 
 from forcedsql.arrays import BoolArray, FloatArray, IntArray
+from forcedsql.native import CombinedImages
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -14,9 +15,8 @@ class PsfImages:
 
     Parameters
     ----------
-    values : ndarray, (n, h, w) float64
-        Image i fills ``values[i, :height[i], :width[i]]``; the rest of its plane is zero.
-        A plane of an invalid image is zero throughout.
+    block : ndarray, (n, h, w) float64, or CombinedImages
+        The images, or what makes them when they are needed; read them as `values`.
     x0, y0 : ndarray, (n,) int64, pixel
         Parent coordinates of ``values[i, 0, 0]`` (relative to the centre for kernel images).
     width, height : ndarray, (n,) int64, pixel
@@ -25,7 +25,7 @@ class PsfImages:
         False where the model cannot be evaluated (NaN position, no input covers it).
     """
 
-    values: FloatArray
+    block: FloatArray | CombinedImages
     x0: IntArray
     y0: IntArray
     width: IntArray
@@ -33,10 +33,21 @@ class PsfImages:
     valid: BoolArray
 
     @classmethod
-    def of_one_size(cls, values: FloatArray, x0: IntArray, y0: IntArray, valid: BoolArray) -> "PsfImages":
+    def of_one_size(
+        cls, block: FloatArray | CombinedImages, x0: IntArray, y0: IntArray, valid: BoolArray
+    ) -> "PsfImages":
         """Build a block in which every valid image fills its whole plane."""
-        _, h, w = values.shape
-        return cls(values, x0, y0, np.where(valid, w, 0), np.where(valid, h, 0), valid)
+        _, h, w = block.shape
+        return cls(block, x0, y0, np.where(valid, w, 0), np.where(valid, h, 0), valid)
+
+    @property
+    def values(self) -> FloatArray:
+        """The images, (n, h, w) float64.
+
+        Image i fills ``values[i, :height[i], :width[i]]``; the rest of its plane is zero.
+        A plane of an invalid image is zero throughout.
+        """
+        return self.block.images if isinstance(self.block, CombinedImages) else self.block
 
 
 class Psf(Protocol):

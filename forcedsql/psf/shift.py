@@ -100,8 +100,7 @@ def shift_images(
         out = np.empty((count, plane_height, plane_width))
     library = native_library()
     if library is not None:
-        taps_x, taps_y = eleven_taps(dx), eleven_taps(dy)
-        native_images.shift_images(library, images, taps_x, taps_y, width=width, height=height, out=out)
+        native_images.shift_images(library, images, dx, dy, width=width, height=height, out=out)
         return out
     if width is None or height is None:
         _shift_boxes(images, dx, dy, out)

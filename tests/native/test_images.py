@@ -133,8 +133,8 @@ def test_sizes_beyond_the_plane_do_not_reach_c(library):
         native_images.shift_images(
             library,
             images,
-            np.ones((2, 11)),
-            np.ones((2, 11)),
+            np.zeros(2),
+            np.zeros(2),
             width=None,
             height=None,
             out=np.zeros((2, 4, 5)),

@@ -9,8 +9,8 @@ import numpy as np
 
 from forcedsql.arrays import AnyArray, FloatArray, IntArray
 from forcedsql.measure.kernels.protocol import BitArray, Planes, PsfSums
-from forcedsql.measure.sinc import TAPS, SincAperture, first_moved, phase_weights
-from forcedsql.native import Library, thread_limit
+from forcedsql.measure.sinc import TAPS, SincAperture
+from forcedsql.native import CombinedImages, Library, thread_limit
 
 _PADDING = 24
 """Elements that C may read past an aperture's arrays, in whole vectors of all its widths."""
@@ -29,25 +29,20 @@ class NativeKernel:
         return f"native ({self.library.instruction_set}, {threads} thread{'s' if threads > 1 else ''})"
 
     def psf_sums(
-        self, planes: Planes, model: FloatArray, x0: IntArray, y0: IntArray, *, bad_bits: int
+        self, planes: Planes, model: FloatArray | CombinedImages, x0: IntArray, y0: IntArray, *, bad_bits: int
     ) -> PsfSums:
         """Return the sums of the PSF fit; see `Kernel.psf_sums`."""
         n, height, width = model.shape
         sums, npixels = np.empty((5, n)), np.empty(n, np.int64)
-        given = self.library.given
-        self.library.call(
-            "psf_sums",
-            self._planes(planes),
-            n,
-            height,
-            width,
-            given(model, "double", n, height, width),
-            given(x0, "int64_t", n),
-            given(y0, "int64_t", n),
-            bad_bits,
-            self.library.filled(sums, "double", 5, n),
-            self.library.filled(npixels, "int64_t", n),
-        )
+        given, filled = self.library.given, self.library.filled
+        place = (given(x0, "int64_t", n), given(y0, "int64_t", n), bad_bits)
+        results = (filled(sums, "double", 5, n), filled(npixels, "int64_t", n))
+        if isinstance(model, CombinedImages):
+            recipe = model.arguments()
+            self.library.call("combined_psf_sums", *recipe, self._planes(planes), *place, *results)
+        else:
+            images = given(model, "double", n, height, width)
+            self.library.call("psf_sums", self._planes(planes), n, height, width, images, *place, *results)
         m, mm, m_image, mm_variance, chi2 = sums
         return PsfSums(m, mm, m_image, mm_variance, chi2, npixels)
 
@@ -61,14 +56,10 @@ class NativeKernel:
         fraction_y: FloatArray,
     ) -> tuple[FloatArray, FloatArray]:
         """Return flux and variance in sinc apertures; see `Kernel.sinc_sums`."""
-        n, shift = len(column), apertures[0].shift
+        n = len(column)
+        if len({aperture.shift for aperture in apertures}) > 1:
+            raise ValueError("sinc apertures of two modes of shift cannot share a call")
         given, filled = self.library.given, self.library.filled
-        weights = [phase_weights(fraction, shift) for fraction in (fraction_x, fraction_y)]
-        if shift == "lanczos5":
-            first = [first_moved(fraction) for fraction in (fraction_x, fraction_y)]
-        else:
-            first = [np.zeros(n, np.int64)] * 2
-        terms = weights[0].shape[1]
         native = self.library.ffi.new("forcedsql_sinc_aperture[]", len(apertures))
         tables = [_tables(aperture) for aperture in apertures]
         for index, table in enumerate(tables):
@@ -80,9 +71,8 @@ class NativeKernel:
             n,
             given(column, "int64_t", n),
             given(row, "int64_t", n),
-            terms,
-            *(given(values, "double", n, terms) for values in weights),
-            *(given(values, "int64_t", n) for values in first),
+            given(fraction_x, "double", n),
+            given(fraction_y, "double", n),
             len(apertures),
             native,
             filled(flux, "double", n, len(apertures)),
@@ -185,6 +175,7 @@ class _Tables:
         aperture = self.aperture
         moved = aperture.width if aperture.shift == "exact" else aperture.width - TAPS + 1
         struct.width, struct.moved, struct.rank = aperture.width, moved, aperture.rank
+        struct.terms = len(aperture.table)
         struct.vector_stride, struct.term_stride = self.vectors.shape[1], self.term_stride
         struct.coefficients = library.given(self.coefficients, "double", *self.coefficients.shape)
         struct.vectors = library.given(self.vectors, "double", *self.vectors.shape)

@@ -10,6 +10,7 @@ from forcedsql.measure.kernels.cutouts import batches, cutouts, seen_pixels
 from forcedsql.measure.kernels.prefix import CircleRows, ComplexArray, RowPrefix, row_prefix
 from forcedsql.measure.kernels.protocol import BitArray, Planes, PsfSums
 from forcedsql.measure.sinc import TAPS, SincAperture, SincShift, first_moved, phase_weights
+from forcedsql.native import CombinedImages
 from forcedsql.pixel_rows import rows_around
 
 
@@ -20,9 +21,17 @@ class NumpyKernel:
     name: str = "numpy"
 
     def psf_sums(
-        self, planes: Planes, model: FloatArray, x0: IntArray, y0: IntArray, *, bad_bits: int
+        self,
+        planes: Planes,
+        model: FloatArray | CombinedImages,
+        x0: IntArray,
+        y0: IntArray,
+        *,
+        bad_bits: int,
     ) -> PsfSums:
         """Return the sums of the PSF fit; see `Kernel.psf_sums`."""
+        if isinstance(model, CombinedImages):
+            model = model.images
         n, height, width = model.shape
         sums = PsfSums.empty(n)
         for part in batches(n, height * width):

@@ -14,6 +14,7 @@ import numpy as np
 
 from forcedsql.arrays import AnyArray, Float32Array, FloatArray, IntArray
 from forcedsql.measure.sinc import SincAperture
+from forcedsql.native import CombinedImages
 
 BitArray = np.ndarray[Any, np.dtype[np.int32]]
 
@@ -71,13 +72,20 @@ class Kernel(Protocol):
         ...
 
     def psf_sums(
-        self, planes: Planes, model: FloatArray, x0: IntArray, y0: IntArray, *, bad_bits: int
+        self,
+        planes: Planes,
+        model: FloatArray | CombinedImages,
+        x0: IntArray,
+        y0: IntArray,
+        *,
+        bad_bits: int,
     ) -> PsfSums:
         """Return the sums of the PSF fit over each model's box, clipped to the image.
 
         Parameters
         ----------
-        model : ndarray, (n, h, w) float64
+        model : ndarray, (n, h, w) float64, or CombinedImages
+            The images, or what makes them.
         x0, y0 : ndarray, (n,) int64
             Local coordinates of ``model[i, 0, 0]``, inside or outside the image.
         bad_bits : int

@@ -5,11 +5,13 @@
 #ifndef FORCEDSQL_AHEAD_H
 #define FORCEDSQL_AHEAD_H
 #include "interface.h"
+#include "vectors.h"
 
 enum { FLOATS_PER_LINE = 16 };
 
-/* Ask for image and variance of a row from column `first` to before `last`, as far as they exist. */
-static inline void ask_for_row(const forcedsql_planes *planes, int64_t row, int64_t first, int64_t last) {
+/* Ask for image and variance of a row from column `first` to before `last`, as far as they exist.
+   Inlined early: GCC drops calls of functions that do nothing but ask. */
+INLINE void ask_for_row(const forcedsql_planes *planes, int64_t row, int64_t first, int64_t last) {
     if (row < 0 || row >= planes->rows) return;
     first = first < 0 ? 0 : first;
     last = last > planes->columns ? planes->columns : last;

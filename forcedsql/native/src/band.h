@@ -4,9 +4,10 @@
    input is read once, and multiplied by the weights that it has in a vector of outputs. */
 #ifndef FORCEDSQL_BAND_H
 #define FORCEDSQL_BAND_H
+#include "taps.h"
 #include "vectors.h"
 
-enum { TAPS = 11, ORDER = 5, BAND = LANES + TAPS - 1 };
+enum { BAND = LANES + TAPS - 1 };
 
 /* band[d] holds what input i + d adds to outputs i, i + 1, ...: lane l is taps[d - l] or 0. */
 INLINE void make_band(const double taps[TAPS], doubles band[BAND]) {

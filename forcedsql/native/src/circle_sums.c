@@ -4,7 +4,6 @@
    sum of its rings.  A pixel that is not finite thus reaches the circles that hold it and no
    other.  Which pixels a circle holds is decided in plain IEEE arithmetic, as NumPy does it:
    this file is compiled without fused multiply-add. */
-#include "ahead.h"
 #include "scratch.h"
 #include "tasks.h"
 #include "vectors.h"
@@ -63,9 +62,8 @@ static void find_spans(const forcedsql_planes *planes, double x, double y, doubl
     }
 }
 
-/* Add `count` pixels from element `start` of the planes. */
-INLINE void add_run(struct ring *ring, const forcedsql_planes *planes, int64_t start, int64_t count) {
-    const float *image = planes->image + start, *variance = planes->variance + start;
+/* Add `count` pixels; a whole vector may be read from the last of them on. */
+INLINE void add_run(struct ring *ring, const float *image, const float *variance, int64_t count) {
     for (; count >= LANES; count -= LANES, image += LANES, variance += LANES) {
         ring->flux += load_floats(image);
         ring->variance += load_floats(variance);
@@ -77,61 +75,48 @@ INLINE void add_run(struct ring *ring, const forcedsql_planes *planes, int64_t s
     }
 }
 
-/* The same for the last pixels of the planes, where a whole vector may not fit any more. */
-static struct ring with_last_run(struct ring ring, const forcedsql_planes *planes, int64_t start,
-                                 int64_t count) {
+/* The same near the end of the planes, where only the pixels themselves may be read. */
+static void add_last_run(struct ring *ring, const float *image, const float *variance, int64_t count) {
     for (int64_t k = 0; k < count; k++) {
-        ring.flux[k % LANES] += planes->image[start + k];
-        ring.variance[k % LANES] += planes->variance[start + k];
+        ring->flux[k % LANES] += image[k];
+        ring->variance[k % LANES] += variance[k];
     }
-    return ring;
-}
-
-/* First row, and columns, of the widest circle of the next position. */
-struct next {
-    int64_t row, first, last;
-};
-
-static struct next box_of(const struct circle_sums_task *task, int64_t i) {
-    double x = task->x[i], y = task->y[i], reach = task->radii[task->circles - 1];
-    double rows = (double)task->planes->rows, columns = (double)task->planes->columns;
-    return (struct next){(int64_t)clipped_to(y - reach, 0.0, rows), (int64_t)clipped_to(x - reach, 0.0, columns),
-                         (int64_t)clipped_to(x + reach + 1.0, 0.0, columns)};
 }
 
 /* Sum the pixels between the spans of a circle and those of the next smaller one.
 
    Between rows the lengths of the runs hardly change, which the branches here live on. */
 static struct ring sum_ring(const forcedsql_planes *planes, const struct spans *outer,
-                            const struct spans *inner, const struct next *next) {
-    struct ring left = {all_of(0.0), all_of(0.0)}, right = left;
-    int64_t readable = planes->rows * planes->columns - LANES;
+                            const struct spans *inner) {
+    struct ring left = {all_of(0.0), all_of(0.0)}, right = left, rest = left;
+    int64_t columns = planes->columns, inner_first = inner->first, inner_last = inner->last;
+    int64_t readable = columns < LANES ? 0 : planes->rows - 1;
     for (int64_t row = outer->first; row < outer->last; row++) {
-        int64_t start = row * planes->columns, j = row - outer->first, i = row - inner->first;
+        int64_t j = row - outer->first, i = row - inner_first;
         int64_t begin = outer->left[j], end = outer->right[j], gap = end, resumed = end;
-        if (row >= inner->first && row < inner->last && inner->left[i] < inner->right[i]) {
+        const float *image = planes->image + row * columns, *variance = planes->variance + row * columns;
+        if (row >= inner_first && row < inner_last && inner->left[i] < inner->right[i]) {
             gap = inner->left[i];
             resumed = inner->right[i];
         }
-        if (next) ask_for_row(planes, next->row + j, next->first, next->last);
-        if (start + end <= readable) {
-            add_run(&left, planes, start + begin, gap - begin);
-            add_run(&right, planes, start + resumed, end - resumed);
+        if (row < readable) {
+            add_run(&left, image + begin, variance + begin, gap - begin);
+            add_run(&right, image + resumed, variance + resumed, end - resumed);
         } else {
-            left = with_last_run(left, planes, start + begin, gap - begin);
-            right = with_last_run(right, planes, start + resumed, end - resumed);
+            add_last_run(&rest, image + begin, variance + begin, gap - begin);
+            add_last_run(&rest, image + resumed, variance + resumed, end - resumed);
         }
     }
-    return (struct ring){left.flux + right.flux, left.variance + right.variance};
+    return (struct ring){left.flux + right.flux + rest.flux, left.variance + right.variance + rest.variance};
 }
 
 static void sum_circles(const struct circle_sums_task *task, int64_t i, struct spans outer,
-                        struct spans inner, const struct next *next) {
+                        struct spans inner) {
     double flux = 0.0, variance = 0.0;
     inner.first = inner.last = 0;
     for (int64_t k = 0; k < task->circles; k++) {
         find_spans(task->planes, task->x[i], task->y[i], task->radii[k], &outer);
-        struct ring ring = sum_ring(task->planes, &outer, &inner, k == task->circles - 1 ? next : NULL);
+        struct ring ring = sum_ring(task->planes, &outer, &inner);
         flux += sum_of_lanes(ring.flux);
         variance += sum_of_lanes(ring.variance);
         task->flux[i * task->circles + k] = flux;
@@ -145,15 +130,15 @@ static void sum_circles(const struct circle_sums_task *task, int64_t i, struct s
 int FOR_ISA(circle_sums)(const void *argument, int64_t begin, int64_t end) {
     const struct circle_sums_task *task = argument;
     if (task->circles == 0) return 0;
-    double rows = clipped_to(2.0 * task->radii[task->circles - 1] + 4.0, 0.0, (double)task->planes->rows);
+    double largest = 0.0;
+    for (int64_t k = 0; k < task->circles; k++)
+        if (task->radii[k] > largest) largest = task->radii[k];
+    double rows = clipped_to(2.0 * largest + 4.0, 0.0, (double)task->planes->rows);
     int64_t room = round_up((int64_t)rows + MAX_LANES, MAX_LANES);
     int32_t *spans = scratch(4 * room, sizeof(int32_t));
     if (!spans) return -1;
     struct spans outer = {0, 0, spans, spans + room}, inner = {0, 0, spans + 2 * room, spans + 3 * room};
-    for (int64_t i = begin; i < end; i++) {
-        struct next next = box_of(task, i + 1 < end ? i + 1 : i);
-        sum_circles(task, i, outer, inner, &next);
-    }
+    for (int64_t i = begin; i < end; i++) sum_circles(task, i, outer, inner);
     free(spans);
     return 0;
 }

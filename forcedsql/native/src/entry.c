@@ -36,7 +36,7 @@ static const struct forcedsql_workers *workers(void) {
     return found;
 }
 
-int forcedsql_interface(void) { return 1; }
+int forcedsql_interface(void) { return 2; }
 
 const char *forcedsql_instruction_set(void) { return workers()->name; }
 
@@ -59,12 +59,11 @@ int forcedsql_psf_sums(const forcedsql_planes *planes, int64_t n, int64_t height
 }
 
 int forcedsql_sinc_sums(const forcedsql_planes *planes, int64_t n, const int64_t *column,
-                        const int64_t *row, int64_t terms, const double *weights_x,
-                        const double *weights_y, const int64_t *first_x, const int64_t *first_y,
+                        const int64_t *row, const double *fraction_x, const double *fraction_y,
                         int64_t apertures, const forcedsql_sinc_aperture *aperture, double *flux,
                         double *variance, int threads) {
-    struct sinc_sums_task task = {planes,  column,  row,       terms,    weights_x, weights_y,
-                                  first_x, first_y, apertures, aperture, flux,      variance};
+    struct sinc_sums_task task = {planes,    column,   row,  fraction_x, fraction_y,
+                                  apertures, aperture, flux, variance};
     return forcedsql_run(workers()->sinc_sums, &task, n, PIXEL_STEP, threads);
 }
 
@@ -94,22 +93,33 @@ int forcedsql_combine_images(int64_t n, int64_t terms, int64_t pixels, const dou
 }
 
 int forcedsql_shift_images(int64_t n, const double *images, int64_t image_stride, int64_t image_row_stride,
-                           const int64_t *height, const int64_t *width, const double *taps_x,
-                           const double *taps_y, double *moved, int64_t moved_stride,
+                           const int64_t *height, const int64_t *width, const double *dx,
+                           const double *dy, double *moved, int64_t moved_stride,
                            int64_t moved_row_stride, int64_t plane_height, int64_t plane_width,
                            int threads) {
     struct image_block block = {images, image_stride, image_row_stride, height, width};
-    struct shift_images_task task = {block,        taps_x,           taps_y,       moved,
+    struct shift_images_task task = {block,        dx,               dy,           moved,
                                      moved_stride, moved_row_stride, plane_height, plane_width};
     return forcedsql_run(workers()->shift_images, &task, n, PIXEL_STEP, threads);
 }
 
 int forcedsql_kernel_images(int64_t n, int64_t terms, int64_t height, int64_t width, const double *weights,
-                            const double *basis, const double *taps_x, const double *taps_y,
+                            const double *basis, const double *dx, const double *dy,
                             int64_t centre_x, int64_t centre_y, double *moved, double *moments, int threads) {
-    struct kernel_images_task task = {terms,  height,   width,    weights, basis,  taps_x,
-                                      taps_y, centre_x, centre_y, moved,   moments};
+    struct kernel_images_task task = {terms, height,   width,    weights, basis,  dx,
+                                      dy,    centre_x, centre_y, moved,   moments};
     return forcedsql_run(workers()->kernel_images, &task, n, PIXEL_STEP, threads);
+}
+
+int forcedsql_combined_psf_sums(int64_t n, int64_t terms, int64_t height, int64_t width,
+                                const double *weights, const double *basis, const double *dx,
+                                const double *dy, const forcedsql_planes *planes, const int64_t *x0,
+                                const int64_t *y0, int32_t bad_bits, double *sums, int64_t *npixels,
+                                int threads) {
+    struct combined_psf_sums_task task = {
+        {terms, height, width, weights, basis, dx, dy, 0, 0, NULL, NULL},
+        {planes, n, height, width, NULL, x0, y0, bad_bits, sums, npixels}};
+    return forcedsql_run(workers()->combined_psf_sums, &task, n, PIXEL_STEP, threads);
 }
 
 int forcedsql_adaptive_moments(int64_t n, const double *images, int64_t image_stride,

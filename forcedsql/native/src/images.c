@@ -40,59 +40,67 @@ int FOR_ISA(combine_images)(const void *argument, int64_t begin, int64_t end) {
 }
 
 /* Room for one image: some rows with zeros around them, and all rows moved along x between
-   ORDER rows of zeros.  The zeros are set once: nothing else is ever written there. */
+   ORDER rows of zeros. */
 struct canvas {
     int64_t stride;
-    double *padded, *rows, *result;
+    double *padded, *rows;
 };
 
 static void move_along_x(const struct canvas *canvas, const double *image, int64_t row_stride,
-                         int64_t height, int64_t width, const double *taps) {
+                         int64_t height, int64_t width, double dx) {
     doubles band[BAND];
+    int64_t stride = canvas->stride;
+    double taps[TAPS];
+    lanczos5_taps(dx, taps);
     make_band(taps, band);
-    memset(canvas->padded, 0, (size_t)(ROWS * canvas->stride) * sizeof(double));
+    memset(canvas->padded, 0, (size_t)(ROWS * stride) * sizeof(double));
     for (int64_t j = 0; j < height; j += ROWS) {
-        for (int64_t r = 0; r < ROWS; r++) {
-            double *row = canvas->padded + r * canvas->stride + ORDER;
-            if (j + r < height) memcpy(row, image + (j + r) * row_stride, (size_t)width * sizeof(double));
-        }
+        for (int64_t r = 0; r < ROWS && j + r < height; r++)
+            copy(canvas->padded + r * stride + ORDER, image + (j + r) * row_stride, width);
         for (int64_t i = 0; i < width; i += LANES)
-            apply_band(band, canvas->padded + i, canvas->stride,
-                       canvas->rows + (j + ORDER) * canvas->stride + i, canvas->stride, ROWS);
+            apply_band(band, canvas->padded + i, stride, canvas->rows + (j + ORDER) * stride + i, stride, ROWS);
     }
-    memset(canvas->rows + (height + ORDER) * canvas->stride, 0,
-           (size_t)((ORDER + ROWS) * canvas->stride) * sizeof(double));
+    memset(canvas->rows + (height + ORDER) * stride, 0, (size_t)((ORDER + ROWS) * stride) * sizeof(double));
 }
 
-/* ROWS rows of the sum of taps[t] times the row t further on. */
-static void move_along_y(const struct canvas *canvas, int64_t row, int64_t width, const doubles taps[TAPS]) {
+/* ROWS rows of the sum of taps[t] times the row t further on; `rows` of them are wanted. */
+static void move_along_y(const struct canvas *canvas, int64_t row, int64_t width, const doubles taps[TAPS],
+                         double *to, int64_t to_stride, int64_t rows) {
     for (int64_t i = 0; i < width; i += LANES) {
         const double *in = canvas->rows + row * canvas->stride + i;
         doubles sums[ROWS];
         UNROLL for (int r = 0; r < ROWS; r++) sums[r] = all_of(0.0);
         UNROLL for (int t = 0; t < TAPS + ROWS - 1; t++) {
             doubles line = load(in + t * canvas->stride);
-            UNROLL for (int r = 0; r < ROWS; r++)
+            UNROLL for (int r = 0; r < ROWS; r++) {
                 if (t >= r && t - r < TAPS) sums[r] += taps[t - r] * line;
+            }
         }
-        UNROLL for (int r = 0; r < ROWS; r++) store(canvas->result + r * canvas->stride + i, sums[r]);
+        UNROLL for (int r = 0; r < ROWS; r++) {
+            if (r >= rows) break;
+            if (i + LANES <= width)
+                store(to + r * to_stride + i, sums[r]);
+            else
+                store_some(to + r * to_stride + i, sums[r], width - i);
+        }
     }
 }
 
 static void shift(const struct shift_images_task *task, int64_t i, const struct canvas *canvas) {
     const struct image_block *block = &task->block;
     double *moved = task->moved + i * task->moved_stride;
-    int64_t height = block->height[i], width = block->width[i];
+    int64_t height = block->height[i], width = block->width[i], stride = task->moved_row_stride;
+    double taps[TAPS];
     doubles taps_y[TAPS];
-    for (int t = 0; t < TAPS; t++) taps_y[t] = all_of(task->taps_y[i * TAPS + t]);
+    lanczos5_taps(task->dy[i], taps);
+    for (int t = 0; t < TAPS; t++) taps_y[t] = all_of(taps[t]);
     move_along_x(canvas, block->images + i * block->stride, block->row_stride, height, width,
-                 task->taps_x + i * TAPS);
+                 task->dx[i]);
+    for (int64_t j = 0; j < height; j += ROWS)
+        move_along_y(canvas, j, width, taps_y, moved + j * stride, stride, height - j);
     for (int64_t j = 0; j < task->plane_height; j++) {
-        double *to = moved + j * task->moved_row_stride;
         int64_t filled = j < height ? width : 0;
-        if (j < height && j % ROWS == 0) move_along_y(canvas, j, width, taps_y);
-        memcpy(to, canvas->result + j % ROWS * canvas->stride, (size_t)filled * sizeof(double));
-        memset(to + filled, 0, (size_t)(task->plane_width - filled) * sizeof(double));
+        for (int64_t k = filled; k < task->plane_width; k++) moved[j * stride + k] = 0.0;
     }
 }
 
@@ -100,10 +108,10 @@ int FOR_ISA(shift_images)(const void *argument, int64_t begin, int64_t end) {
     const struct shift_images_task *task = argument;
     int64_t stride = round_up(task->plane_width + 2 * ORDER + MAX_LANES, MAX_LANES);
     int64_t rows = task->plane_height + 2 * (ORDER + ROWS);
-    double *room = scratch(stride * (rows + 2 * ROWS), sizeof(double));
+    double *room = scratch(stride * (rows + ROWS), sizeof(double));
     if (!room) return -1;
-    struct canvas canvas = {stride, room, room + stride * ROWS, room + stride * (ROWS + rows)};
-    memset(room, 0, (size_t)(stride * (rows + 2 * ROWS)) * sizeof(double));
+    struct canvas canvas = {stride, room, room + stride * ROWS};
+    memset(room, 0, (size_t)(stride * (rows + ROWS)) * sizeof(double));
     for (int64_t i = begin; i < end; i++) shift(task, i, &canvas);
     free(room);
     return 0;

@@ -21,13 +21,15 @@ typedef struct {
 /* A sinc aperture: coefficients = sum over s of vector[s] scaled_vector[s]^T, where a scaled
    vector is the vector times its eigenvalue.  Term t of vector s, element i, is
    vectors[s * vector_stride + t * term_stride + i]; the vector moved by a fraction is the sum
-   of its terms times the weights of the fraction.  A term_stride of 1 means the eleven taps
-   of a Lanczos-5 shift.  `moved` of the `width` rows and columns move; the others are
-   `coefficients`.  All three arrays may be read 24 elements past their last. */
+   of its `terms` terms times weights.  A term_stride of 1 means a Lanczos-5 shift, whose
+   weights are its taps; else they are Chebyshev polynomials of twice the fraction.  `moved` of
+   the `width` rows and columns move; the others are `coefficients`.  All three arrays may be
+   read 24 elements past their last. */
 typedef struct {
     int64_t width;
     int64_t moved;
     int64_t rank;
+    int64_t terms;
     int64_t vector_stride;
     int64_t term_stride;
     const double *coefficients;
@@ -49,11 +51,9 @@ int forcedsql_psf_sums(const forcedsql_planes *planes, int64_t n, int64_t height
                        const double *model, const int64_t *x0, const int64_t *y0, int32_t bad_bits,
                        double *sums, int64_t *npixels, int threads);
 
-/* Weights (n, terms); first moved column and row of the coefficients (n,); flux and variance
-   (n, apertures). */
+/* Apertures of one kind of shift; flux and variance (n, apertures). */
 int forcedsql_sinc_sums(const forcedsql_planes *planes, int64_t n, const int64_t *column,
-                        const int64_t *row, int64_t terms, const double *weights_x,
-                        const double *weights_y, const int64_t *first_x, const int64_t *first_y,
+                        const int64_t *row, const double *fraction_x, const double *fraction_y,
                         int64_t apertures, const forcedsql_sinc_aperture *aperture, double *flux,
                         double *variance, int threads);
 
@@ -73,19 +73,26 @@ int forcedsql_centre_bits(const forcedsql_planes *planes, int64_t n, const int64
 int forcedsql_combine_images(int64_t n, int64_t terms, int64_t pixels, const double *weights,
                              const double *basis, double *images, int threads);
 
-/* Taps (n, 11) for offsets -5 to 5; image i is at images + i * image_stride, output i at
+/* Shifts (n,); image i is at images + i * image_stride, output i at
    moved + i * moved_stride, rows row strides apart; height and width (n,). */
 int forcedsql_shift_images(int64_t n, const double *images, int64_t image_stride, int64_t image_row_stride,
-                           const int64_t *height, const int64_t *width, const double *taps_x,
-                           const double *taps_y, double *moved, int64_t moved_stride,
+                           const int64_t *height, const int64_t *width, const double *dx,
+                           const double *dy, double *moved, int64_t moved_stride,
                            int64_t moved_row_stride, int64_t plane_height, int64_t plane_width,
                            int threads);
 
 /* The three in one, while each image is at hand: combine_images, their moments about one centre,
-   and the images shifted; moved images (n, height, width), moments (n, 3) or NULL. */
+   and the images shifted; moved images (n, height, width) or NULL, moments (n, 3) or NULL. */
 int forcedsql_kernel_images(int64_t n, int64_t terms, int64_t height, int64_t width, const double *weights,
-                            const double *basis, const double *taps_x, const double *taps_y,
+                            const double *basis, const double *dx, const double *dy,
                             int64_t centre_x, int64_t centre_y, double *moved, double *moments, int threads);
+
+/* psf_sums of the images that kernel_images makes, which are not kept. */
+int forcedsql_combined_psf_sums(int64_t n, int64_t terms, int64_t height, int64_t width,
+                                const double *weights, const double *basis, const double *dx,
+                                const double *dy, const forcedsql_planes *planes, const int64_t *x0,
+                                const int64_t *y0, int32_t bad_bits, double *sums, int64_t *npixels,
+                                int threads);
 
 /* Images as in shift_images; centre, height, width (n,); moments (n, 3): xx, yy, xy. */
 int forcedsql_adaptive_moments(int64_t n, const double *images, int64_t image_stride,

@@ -224,7 +224,8 @@ static int is_shape(struct sums sums) { return sums.total > 0.0 && sums.xx > 0.0
 static int set_weight(const struct image *image, struct fit *fit) {
     struct matrix weight = fit->weight;
     double widest = weight.xx > weight.yy ? weight.xx : weight.yy;
-    double radius = floor(fmin(BOX_SIGMAS * sqrt(widest), LARGEST_BOX) + 0.5);
+    double radius = BOX_SIGMAS * sqrt(widest);
+    radius = radius < LARGEST_BOX ? radius + 0.5 : LARGEST_BOX;
     int64_t size = image->height > image->width ? image->height : image->width;
     size += llabs(image->centre_x) + llabs(image->centre_y);
     fit->half_box = radius < (double)size ? (int64_t)radius : size;

@@ -40,7 +40,7 @@ static int64_t gather(const struct psf_sums_task *task, int64_t i, int64_t next,
         ask_for_row(planes, task->y0[next] + j, task->x0[next], task->x0[next] + width);
         int64_t from = (task->y0[i] + j) * planes->columns + task->x0[i] + left;
         int64_t to = j * width + left, count = right - left;
-        memcpy(box->model + to, task->model + i * box->pixels + to, (size_t)count * sizeof(double));
+        copy(box->model + to, task->model + i * box->pixels + to, count);
         for (int64_t k = 0; k < count; k++) box->image[to + k] = planes->image[from + k];
         for (int64_t k = 0; k < count; k++) box->variance[to + k] = planes->variance[from + k];
         used += count;

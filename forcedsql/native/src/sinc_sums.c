@@ -13,8 +13,17 @@ struct pixels {
     int64_t row_stride;
 };
 
+/* What moves vectors along one axis: taps as a band, or the weights of the terms. */
+struct shift {
+    int64_t first;
+    double *weights;
+    doubles band[BAND];
+};
+
 struct workspace {
     int64_t widest, stride;   /* width of the widest aperture; room per moved vector */
+    int64_t rank, terms;      /* the most of any aperture */
+    struct shift shift_x, shift_y;
     double *across, *along;   /* (rank, stride): moved vectors of the columns and of the rows */
     float *image, *variance;  /* (widest, widest) with room for a vector more: copies */
 };
@@ -33,28 +42,39 @@ static void copy_box(const forcedsql_planes *planes, int64_t x0, int64_t y0, int
 static struct pixels box_around(const forcedsql_planes *planes, int64_t column, int64_t row,
                                 const struct workspace *space) {
     int64_t size = space->widest, x0 = column - size / 2, y0 = row - size / 2;
-    int64_t end = (y0 + size - 1) * planes->columns + x0 + size;
-    if (x0 >= 0 && y0 >= 0 && x0 + size <= planes->columns && y0 + size <= planes->rows &&
-        end + MAX_LANES <= planes->rows * planes->columns) {
-        int64_t start = y0 * planes->columns + x0;
-        return (struct pixels){planes->image + start, planes->variance + start, planes->columns};
+    if (x0 >= 0 && y0 >= 0 && x0 <= planes->columns - size && y0 <= planes->rows - size) {
+        int64_t start = y0 * planes->columns + x0, end = start + (size - 1) * planes->columns + size;
+        if (end + MAX_LANES <= planes->rows * planes->columns)
+            return (struct pixels){planes->image + start, planes->variance + start, planes->columns};
     }
     copy_box(planes, x0, y0, size, planes->image, space->image);
     copy_box(planes, x0, y0, size, planes->variance, space->variance);
     return (struct pixels){space->image, space->variance, size};
 }
 
-/* The weights that move vectors along one axis. */
-struct shift {
-    int64_t first;
-    const double *weights;
-    doubles band[BAND];
-};
+/* Set a shift by Lanczos-5 taps. */
+static void set_taps(struct shift *shift, double fraction) {
+    double taps[TAPS];
+    lanczos5_taps(fraction, taps);
+    make_band(taps, shift->band);
+    shift->first = fraction > 0.0 ? ORDER : ORDER - 1;
+}
 
-static void set_shift(struct shift *shift, const double *weights, int64_t terms, int64_t first) {
-    shift->first = first;
-    shift->weights = weights;
-    if (terms == TAPS) make_band(weights, shift->band);
+/* Set a shift by Chebyshev polynomials of twice the fraction. */
+static void set_polynomials(struct shift *shift, double fraction, int64_t terms) {
+    shift->first = 0;
+    for (int64_t t = 0; t < terms; t++)
+        shift->weights[t] = t == 0   ? 1.0
+                            : t == 1 ? 2.0 * fraction
+                                     : 4.0 * fraction * shift->weights[t - 1] - shift->weights[t - 2];
+}
+
+static void set_shift(struct shift *shift, double fraction, const forcedsql_sinc_aperture *aperture,
+                      int64_t terms) {
+    if (aperture->term_stride == 1)
+        set_taps(shift, fraction);
+    else
+        set_polynomials(shift, fraction, terms);
 }
 
 /* VECTORS vectors of the sum of terms times weights. */
@@ -68,7 +88,7 @@ INLINE void weigh_terms(const double *vector, int64_t term_stride, const double 
 }
 
 /* moved[s, i] = element first + i of vector s moved by a fraction. */
-static void move_vectors(const forcedsql_sinc_aperture *aperture, const double *vectors, int64_t terms,
+static void move_vectors(const forcedsql_sinc_aperture *aperture, const double *vectors,
                          const struct shift *shift, double *moved, int64_t stride) {
     for (int64_t s = 0; s < aperture->rank; s++) {
         const double *vector = vectors + s * aperture->vector_stride + shift->first;
@@ -76,7 +96,7 @@ static void move_vectors(const forcedsql_sinc_aperture *aperture, const double *
         int64_t i = 0, step = aperture->term_stride;
         if (step != 1)
             for (; i < aperture->moved; i += VECTORS * LANES)
-                weigh_terms(vector + i, step, shift->weights, terms, to + i);
+                weigh_terms(vector + i, step, shift->weights, aperture->terms, to + i);
         for (; i + 2 * LANES < aperture->moved; i += VECTORS * LANES)
             apply_band(shift->band, vector + i, LANES, to + i, LANES, VECTORS);
         for (; i < aperture->moved; i += LANES)
@@ -175,49 +195,64 @@ static void sum_aperture(const forcedsql_sinc_aperture *aperture, const struct w
     *variance = sum_of_lanes((sums[0].variance + sums[1].variance) + (sums[2].variance + sums[3].variance));
 }
 
-static int64_t measure_needs(const struct sinc_sums_task *task, struct workspace *space) {
-    int64_t rank = 0;
+static void measure_needs(const struct sinc_sums_task *task, struct workspace *space) {
     for (int64_t a = 0; a < task->apertures; a++) {
-        if (task->aperture[a].width > space->widest) space->widest = task->aperture[a].width;
-        if (task->aperture[a].rank > rank) rank = task->aperture[a].rank;
+        const forcedsql_sinc_aperture *aperture = task->aperture + a;
+        if (aperture->width > space->widest) space->widest = aperture->width;
+        if (aperture->rank > space->rank) space->rank = aperture->rank;
+        if (aperture->terms > space->terms) space->terms = aperture->terms;
     }
     space->stride = round_up(space->widest, MAX_LANES) + VECTORS * MAX_LANES;
-    return rank;
+}
+
+/* Reserve what a workspace points into, and return it; NULL without memory. */
+static double *make_room(struct workspace *space) {
+    int64_t vectors = space->rank * space->stride, terms = round_up(space->terms, MAX_LANES);
+    int64_t pixels = round_up(space->widest * space->widest + MAX_LANES, 2 * MAX_LANES) / 2;
+    int64_t count = 2 * (vectors + terms + pixels);
+    double *room = scratch(count, sizeof(double));
+    if (!room) return NULL;
+    memset(room, 0, (size_t)count * sizeof(double));
+    space->across = room;
+    space->along = space->across + vectors;
+    space->shift_x.weights = space->along + vectors;
+    space->shift_y.weights = space->shift_x.weights + terms;
+    space->image = (float *)(space->shift_y.weights + terms);
+    space->variance = space->image + 2 * pixels;
+    return room;
 }
 
 /* Ask for one of as many parts of a position's widest box as there are apertures. */
-static void ask_for_part(const struct sinc_sums_task *task, int64_t i, int64_t size, int64_t part) {
+INLINE void ask_for_part(const struct sinc_sums_task *task, int64_t i, int64_t size, int64_t part) {
     int64_t x0 = task->column[i] - size / 2, y0 = task->row[i] - size / 2;
     for (int64_t j = size * part / task->apertures; j < size * (part + 1) / task->apertures; j++)
         ask_for_row(task->planes, y0 + j, x0, x0 + size);
 }
 
+static void sum_position(const struct sinc_sums_task *task, int64_t i, int64_t next, struct workspace *space) {
+    struct pixels box = box_around(task->planes, task->column[i], task->row[i], space);
+    struct shift *shift_x = &space->shift_x, *shift_y = &space->shift_y;
+    set_shift(shift_x, task->fraction_x[i], task->aperture, space->terms);
+    set_shift(shift_y, task->fraction_y[i], task->aperture, space->terms);
+    for (int64_t a = 0; a < task->apertures; a++) {
+        const forcedsql_sinc_aperture *aperture = task->aperture + a;
+        int64_t out = i * task->apertures + a;
+        ask_for_part(task, next, space->widest, a);
+        move_vectors(aperture, aperture->vectors, shift_x, space->across, space->stride);
+        move_vectors(aperture, aperture->scaled_vectors, shift_y, space->along, space->stride);
+        sum_aperture(aperture, space, box, shift_x->first, shift_y->first, task->flux + out,
+                     task->variance + out);
+    }
+}
+
 int FOR_ISA(sinc_sums)(const void *argument, int64_t begin, int64_t end) {
     const struct sinc_sums_task *task = argument;
     struct workspace space = {0};
-    int64_t vectors = measure_needs(task, &space) * space.stride;
-    int64_t copied = round_up(space.widest * space.widest + MAX_LANES, 16);
-    double *room = scratch(2 * vectors + copied, sizeof(double));
+    if (task->apertures == 0) return 0;
+    measure_needs(task, &space);
+    double *room = make_room(&space);
     if (!room) return -1;
-    memset(room, 0, (size_t)(2 * vectors + copied) * sizeof(double));
-    space.across = room;
-    space.along = room + vectors;
-    space.image = (float *)(room + 2 * vectors);
-    space.variance = space.image + copied;
-    for (int64_t i = begin; i < end; i++) {
-        struct pixels box = box_around(task->planes, task->column[i], task->row[i], &space);
-        struct shift shift_x, shift_y;
-        set_shift(&shift_x, task->weights_x + i * task->terms, task->terms, task->first_x[i]);
-        set_shift(&shift_y, task->weights_y + i * task->terms, task->terms, task->first_y[i]);
-        for (int64_t a = 0; a < task->apertures; a++) {
-            const forcedsql_sinc_aperture *aperture = task->aperture + a;
-            ask_for_part(task, i + 1 < end ? i + 1 : i, space.widest, a);
-            move_vectors(aperture, aperture->vectors, task->terms, &shift_x, space.across, space.stride);
-            move_vectors(aperture, aperture->scaled_vectors, task->terms, &shift_y, space.along, space.stride);
-            int64_t out = i * task->apertures + a;
-            sum_aperture(aperture, &space, box, shift_x.first, shift_y.first, task->flux + out, task->variance + out);
-        }
-    }
+    for (int64_t i = begin; i < end; i++) sum_position(task, i, i + 1 < end ? i + 1 : i, &space);
     free(room);
     return 0;
 }

@@ -16,9 +16,7 @@ struct psf_sums_task {
 struct sinc_sums_task {
     const forcedsql_planes *planes;
     const int64_t *column, *row;
-    int64_t terms;
-    const double *weights_x, *weights_y;
-    const int64_t *first_x, *first_y;
+    const double *fraction_x, *fraction_y;
     int64_t apertures;
     const forcedsql_sinc_aperture *aperture;
     double *flux, *variance;
@@ -59,7 +57,7 @@ struct image_block {
 
 struct shift_images_task {
     struct image_block block;
-    const double *taps_x, *taps_y;
+    const double *dx, *dy;
     double *moved;
     int64_t moved_stride, moved_row_stride, plane_height, plane_width;
 };
@@ -72,9 +70,14 @@ struct adaptive_moments_task {
 
 struct kernel_images_task {
     int64_t terms, height, width;
-    const double *weights, *basis, *taps_x, *taps_y;
+    const double *weights, *basis, *dx, *dy;
     int64_t centre_x, centre_y;
     double *moved, *moments;
+};
+
+struct combined_psf_sums_task {
+    struct kernel_images_task images;
+    struct psf_sums_task sums;
 };
 
 /* Do items `begin` to `end` of a task; return 0, or -1 without memory. */
@@ -84,6 +87,7 @@ struct forcedsql_workers {
     const char *name;
     forcedsql_work *psf_sums, *sinc_sums, *circle_sums, *ellipse_bits, *centre_bits;
     forcedsql_work *combine_images, *shift_images, *adaptive_moments, *kernel_images;
+    forcedsql_work *combined_psf_sums;
 };
 
 #endif

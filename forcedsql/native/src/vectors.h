@@ -68,6 +68,18 @@ INLINE ints truncated(doubles v) { return __builtin_convertvector(v, ints); }
 INLINE doubles from_ints(ints v) { return __builtin_convertvector(v, doubles); }
 #endif
 
+/* Store the first `count` lanes. */
+INLINE void store_some(double *to, doubles v, int64_t count) {
+    for (int64_t i = 0; i < count; i++) to[i] = v[i];
+}
+
+/* Rows are too short for a call of memcpy to pay. */
+INLINE void copy(double *to, const double *from, int64_t count) {
+    int64_t i = 0;
+    for (; i + LANES <= count; i += LANES) store(to + i, load(from + i));
+    for (; i < count; i++) to[i] = from[i];
+}
+
 INLINE floats load_narrow(const float *from) {
     floats v;
     memcpy(&v, from, sizeof v);

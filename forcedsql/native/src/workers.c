@@ -7,7 +7,7 @@
 
 forcedsql_work FOR_ISA(psf_sums), FOR_ISA(sinc_sums), FOR_ISA(circle_sums), FOR_ISA(ellipse_bits);
 forcedsql_work FOR_ISA(centre_bits), FOR_ISA(combine_images), FOR_ISA(shift_images);
-forcedsql_work FOR_ISA(adaptive_moments), FOR_ISA(kernel_images);
+forcedsql_work FOR_ISA(adaptive_moments), FOR_ISA(kernel_images), FOR_ISA(combined_psf_sums);
 
 extern const struct forcedsql_workers FOR_ISA(workers);
 
@@ -22,4 +22,5 @@ const struct forcedsql_workers FOR_ISA(workers) = {
     .shift_images = FOR_ISA(shift_images),
     .adaptive_moments = FOR_ISA(adaptive_moments),
     .kernel_images = FOR_ISA(kernel_images),
+    .combined_psf_sums = FOR_ISA(combined_psf_sums),
 };

@@ -1,5 +1,6 @@
 """The native kernel against the NumPy kernel, which says what every sum means."""
 
+import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -9,6 +10,15 @@ from hypothesis import strategies as st
 
 from forcedsql.measure.kernels import NativeKernel, NumpyKernel, Planes
 from forcedsql.measure.sinc import sinc_aperture
+from forcedsql.native import CombinedImages
+from tests.measure.kernels.random_planes import (
+    absolute,
+    assert_same,
+    assert_same_psf_sums,
+    make_planes,
+    pixels_of,
+    positions,
+)
 from tests.native.conftest import library, threads  # noqa: F401 - fixtures
 from tests.native.instruction_sets import loaded
 
@@ -16,52 +26,9 @@ pytestmark = pytest.mark.skipif(loaded() is None, reason="forcedsql was installe
 
 NUMPY = NumpyKernel()
 RADII = (3.0, 4.5, 6.0, 9.0)
-FAULTS = (np.nan, np.inf, -np.inf, 0.0, -1e4, 3e38)
 
 SEEDS = st.integers(0, 1 << 32)
 SHAPES = st.tuples(st.integers(1, 110), st.integers(1, 110))
-
-
-def make_planes(seed, shape=(120, 130), *, faults=0.0):
-    rng = np.random.default_rng(seed)
-    image = rng.normal(50.0, 30.0, shape).astype(np.float32)
-    variance = rng.uniform(1.0, 9.0, shape).astype(np.float32)
-    mask = rng.integers(-(1 << 31), 1 << 31, shape).astype(np.int32)
-    mask[rng.random(shape) < 0.7] = 0
-    for plane in (image, variance):
-        at = rng.random(shape) < faults
-        plane[at] = rng.choice(FAULTS, at.sum())
-    return Planes(image, variance, mask)
-
-
-def positions(rng, shape, n):
-    """Anywhere on the image, its rim included, some on pixel centres and some on pixel borders."""
-    rows, columns = shape
-    x, y = rng.uniform(-0.5, columns - 0.5, n), rng.uniform(-0.5, rows - 0.5, n)
-    some = rng.random(n) < 0.3
-    x[some], y[some] = np.floor(2 * x[some] + 1) / 2, np.floor(2 * y[some] + 1) / 2
-    return np.clip(x, -0.5, columns - 0.501), np.clip(y, -0.5, rows - 0.501)
-
-
-def pixels_of(x, y):
-    return np.floor(x + 0.5).astype(np.int64), np.floor(y + 0.5).astype(np.int64)
-
-
-def assert_same(native, numpy, *, scale):
-    """The same where finite, and not finite at the same places.
-
-    `scale` is the sum of the absolute values that are added up.  Other orders of a sum of up
-    to 10^4 terms differ by some 1e-14 of it.
-    """
-    np.testing.assert_array_equal(np.isfinite(native), np.isfinite(numpy))
-    good = np.isfinite(numpy) & np.isfinite(scale)
-    difference = np.abs(native[good] - numpy[good])
-    assert (difference <= 1e-12 * np.broadcast_to(scale, numpy.shape)[good] + 1e-300).all(), difference.max()
-
-
-def absolute(planes):
-    """The planes with absolute values, which give the scale of every sum."""
-    return Planes(np.abs(planes.image), np.abs(planes.variance), planes.mask)
 
 
 @settings(max_examples=60, deadline=None)
@@ -83,22 +50,7 @@ def test_psf_sums_agree_to_rounding(seed, shape, size, faults, bad_bits):
         native = NativeKernel(loaded()).psf_sums(planes, model, x0, y0, bad_bits=bad_bits)
         numpy = NUMPY.psf_sums(planes, model, x0, y0, bad_bits=bad_bits)
         scale = NUMPY.psf_sums(absolute(planes), np.abs(model), x0, y0, bad_bits=bad_bits)
-    np.testing.assert_array_equal(native.npixels, numpy.npixels)
-    for name in ("m", "mm", "m_image", "mm_variance"):
-        assert_same(getattr(native, name), getattr(numpy, name), scale=getattr(scale, name))
-    used = numpy.npixels > 0
-    assert_same(native.chi2[used], numpy.chi2[used], scale=chi2_scale(planes, numpy, model, x0, y0)[used])
-
-
-def chi2_scale(planes, sums, model, x0, y0):
-    """Size of what chi2 adds up: squares of the data and of the model over the variance, signs off."""
-    with np.errstate(all="ignore"):
-        smallest = np.abs(planes.variance[np.isfinite(planes.variance) & (planes.variance != 0)])
-        smallest = smallest.min() if len(smallest) else 1.0
-        amplitude = np.abs(sums.m_image / sums.mm)
-        data = np.abs(planes.image[np.isfinite(planes.image)])
-        largest = (data.max() if len(data) else 0.0) + amplitude * np.abs(model).max(axis=(1, 2))
-        return model[0].size * largest**2 / smallest
+    assert_same_psf_sums(native, numpy, planes, model, scale=scale)
 
 
 @settings(max_examples=40, deadline=None)
@@ -121,6 +73,33 @@ def test_sinc_sums_agree_to_rounding(seed, shape, faults, shift):
     for ours, theirs, pixels in zip(native, numpy, near, strict=True):
         # Coefficients are at most 1.2 and sum up, signs off, to some 300 pixels.
         assert_same(ours, theirs, scale=400.0 * float(pixels.max(initial=0.0)))
+
+
+@pytest.mark.parametrize("terms", [14, 40])
+def test_an_exact_aperture_may_have_any_number_of_terms(library, terms):  # noqa: F811
+    planes, aperture = make_planes(5), sinc_aperture(4.5, "exact")
+    table = np.zeros((terms, aperture.table.shape[1]))
+    table[: len(aperture.table)] = aperture.table
+    table[-1] += 1e-3 * aperture.table[0]
+    apertures = [dataclasses.replace(aperture, table=table), aperture]
+    at, fractions = (np.array([60]), np.array([50])), (np.array([0.3]), np.array([-0.2]))
+    flux, _ = NativeKernel(library).sinc_sums(planes, apertures, *at, *fractions)
+    shape = (aperture.width, aperture.rank)
+    across, along = (
+        (np.polynomial.chebyshev.chebvander(2.0 * f, terms - 1) @ table).reshape(shape) for f in fractions
+    )
+    box = planes.image[50 - shape[0] // 2 :, 60 - shape[0] // 2 :][: shape[0], : shape[0]]
+    parts = (along * aperture.eigenvalues) @ across.T * box
+    assert flux[0, 0] == pytest.approx(parts.sum(), abs=1e-13 * np.abs(parts).sum())
+    shorter = NativeKernel(library).sinc_sums(planes, [aperture], *at, *fractions)[0]
+    np.testing.assert_array_equal(flux[:, 1:], shorter)
+
+
+def test_apertures_of_two_modes_are_refused(library):  # noqa: F811
+    one, fraction = np.ones(1, np.int64), np.zeros(1)
+    apertures = [sinc_aperture(3.0, "exact"), sinc_aperture(3.0, "lanczos5")]
+    with pytest.raises(ValueError, match="two modes"):
+        NativeKernel(library).sinc_sums(make_planes(1), apertures, one, one, fraction, fraction)
 
 
 @settings(max_examples=50, deadline=None)
@@ -178,11 +157,16 @@ def everything(planes, n, rows=None, kernel=None):
     x, y = positions(rng, planes.shape, n)
     model = rng.normal(size=(n, 15, 17))
     rows = np.arange(n) if rows is None else rows
+    weights, basis = rng.normal(size=(n, 3)), rng.normal(size=(3, 15, 17))
+    shifts = rng.uniform(-0.5, 0.5, (2, n))
+    combined = CombinedImages(loaded(), weights[rows], basis, *shifts[:, rows])
     model, x, y = model[rows], x[rows], y[rows]
     column, row = pixels_of(x, y)
     with np.errstate(all="ignore"):
-        psf = kernel.psf_sums(planes, model, column - 7, row - 8, bad_bits=4)
-        results = [psf.m, psf.mm, psf.m_image, psf.mm_variance, psf.chi2, psf.npixels]
+        results = []
+        for images in (model, combined):
+            psf = kernel.psf_sums(planes, images, column - 7, row - 8, bad_bits=4)
+            results += [psf.m, psf.mm, psf.m_image, psf.mm_variance, psf.chi2, psf.npixels]
         for shift in ("lanczos5", "exact"):
             apertures = [sinc_aperture(radius, shift) for radius in RADII]
             results += kernel.sinc_sums(planes, apertures, column, row, x - column, y - row)
@@ -190,6 +174,14 @@ def everything(planes, n, rows=None, kernel=None):
         results.append(kernel.ellipse_bits(planes, x, y, np.tile([9.0, 4.0, 1.0], (len(x), 1))))
         results += kernel.centre_bits(planes, column, row)
     return results
+
+
+def test_every_instruction_set_agrees_with_numpy(library):  # noqa: F811
+    planes = make_planes(12)
+    native = everything(planes, 300, kernel=NativeKernel(library))
+    for ours, theirs in zip(native, everything(planes, 300, kernel=NUMPY), strict=True):
+        # Sums of up to 10^4 numbers of one size, in another order.
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-12 * np.abs(theirs).max())
 
 
 def test_bits_do_not_depend_on_threads_company_or_order(library, threads):  # noqa: F811
@@ -250,8 +242,10 @@ def test_no_positions_give_no_sums(library):  # noqa: F811
 def test_arrays_of_the_wrong_length_do_not_reach_c(library):  # noqa: F811
     planes, kernel = make_planes(1), NativeKernel(library)
     one, two = np.zeros(1, np.int64), np.zeros(2, np.int64)
+    short_of_shifts = CombinedImages(library, np.ones((2, 3)), np.ones((3, 5, 5)), np.zeros(2), np.zeros(1))
     for call in (
         lambda: kernel.psf_sums(planes, np.zeros((2, 5, 5)), one, two, bad_bits=0),
+        lambda: kernel.psf_sums(planes, short_of_shifts, two, two, bad_bits=0),
         lambda: kernel.sinc_sums(planes, [sinc_aperture(3.0, "exact")], two, one, np.zeros(2), np.zeros(2)),
         lambda: kernel.circle_sums(planes, np.zeros(2), np.zeros(1), (12.0,)),
         lambda: kernel.ellipse_bits(planes, np.zeros(2), np.zeros(2), np.zeros((2, 2))),
