@@ -23,7 +23,7 @@ COMPARED_RADIUS = NAIVE_RADII[0]
 PEER_EXPOSURES = 4
 """Peers read the first so many exposures only: each costs them a good part of a second."""
 
-WRITABLE = ("gaussian", "varying")
+WRITABLE = ("gaussian", "varying", "piff")
 """PSF models that `forcedsql.writer` can put into a file."""
 
 _DATABASE = "light_curve.duckdb"

@@ -13,6 +13,7 @@ from forcedsql.exposure import Exposure, ExposureInfo
 from forcedsql.writer.archive import ArchiveWriter
 from forcedsql.writer.components import COMPONENT_ENCODERS, ApertureCorrections, AstText, FilterLabel
 from forcedsql.writer.hdus import CardTuple, Hdu, compressed_image_hdu, image_hdu, primary_hdu
+from forcedsql.writer.piff import PIFF_ENCODERS
 from forcedsql.writer.projection import approximate_cards, ast_text_of, origin_cards
 from forcedsql.writer.psfs import PSF_ENCODERS
 
@@ -68,7 +69,7 @@ def _exposure_hdus(exposure: Exposure, *, compress: bool) -> list[Hdu]:
             "replace `unsupported` by {} to leave it out"
         )
     text = None if exposure.wcs is None else ast_text_of(exposure.wcs)
-    archive = ArchiveWriter({**COMPONENT_ENCODERS, **PSF_ENCODERS})
+    archive = ArchiveWriter({**COMPONENT_ENCODERS, **PSF_ENCODERS, **PIFF_ENCODERS})
     component_ids = _put_components(exposure, text, archive)
     cards = [*_archive_cards(component_ids), *_info_cards(exposure.info)]
     return [primary_hdu(cards), *_plane_hdus(exposure, text, compress=compress), *archive.hdus()]

@@ -37,6 +37,7 @@ WRITABLE = [
     "kernelpsf_even",
     "mask_remap",
     "pcapsf_polywcs",
+    "piff17",
     "singlegauss_tan",
 ]
 
