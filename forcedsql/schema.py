@@ -191,7 +191,7 @@ def ap_corr_columns(flux: Column, plugin: str) -> tuple[Column, ...]:
             f"{flux.source}_apCorrErr",
             f"{plugin}_apCorrErr",
             "error of the aperture correction: always 0, as LSST takes it",
-            ucd="stat.error;arith.factor",
+            ucd="stat.error",
         ),
         flag_column(
             f"{flux.source}_flag_apCorr",

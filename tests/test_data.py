@@ -47,7 +47,9 @@ def test_the_recipe_gives_the_pixels_that_are_shipped(path, regenerated):
 @pytest.mark.parametrize("name", ["object", "source", "truth"])
 def test_the_recipe_gives_the_rows_that_are_shipped(name, regenerated):
     shipped, made = pq.read_table(SURVEY / f"{name}.parquet"), pq.read_table(regenerated[f"{name}.parquet"])
-    assert made.schema.equals(shipped.schema, check_metadata=True)
+    # Fields say all there is; the footer says it again, in words that newer versions may change.
+    fields = [table.schema.with_metadata(None) for table in (made, shipped)]
+    assert fields[0].equals(fields[1], check_metadata=True)
     for column in shipped.column_names:
         left, right = made[column], shipped[column]
         if pa.types.is_floating(right.type):

@@ -27,7 +27,7 @@ def photo_calib_columns(_: MeasurementConfig) -> tuple[Column, ...]:
             "localPhotoCalibErr",
             f"{PHOTO_CALIB}Err",
             f"error of the {meaning}",
-            ucd="stat.error;arith.factor",
+            ucd="stat.error;phot.calib",
         ),
     )
 

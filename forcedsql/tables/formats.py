@@ -43,6 +43,20 @@ def table_format(path: str | Path) -> TableFormat:
     raise TableError(f"{path}: no table format has the suffix {path.suffix!r}; use one of {known}")
 
 
+def format_named(name: str) -> TableFormat:
+    """Return the format of a name.
+
+    Raises
+    ------
+    TableError
+        If there is none of that name.
+    """
+    for format_ in FORMATS:
+        if format_.name == name:
+            return format_
+    raise TableError(f"there is no table format {name!r}; use one of {', '.join(f.name for f in FORMATS)}")
+
+
 @contextmanager
 def translated(what: str) -> Iterator[None]:
     """Turn whatever a format library raises into one line that names the file."""

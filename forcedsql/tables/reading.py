@@ -12,7 +12,7 @@ import pyarrow as pa
 from forcedsql.errors import TableError
 from forcedsql.tables.astropy_tables import from_astropy
 from forcedsql.tables.formats import table_format, translated
-from forcedsql.tables.metadata import FIELD_KEYS, field_metadata
+from forcedsql.tables.parquet_footer import described_by_footer
 
 
 def read_table(path: str | Path) -> pa.Table:
@@ -45,22 +45,8 @@ def _read_parquet(path: Path) -> pa.Table:
     from pyarrow import parquet
 
     with parquet.ParquetFile(path) as file:
-        return _with_astropy_units(file.read())
-
-
-def _with_astropy_units(table: pa.Table) -> pa.Table:
-    """Take up the units that astropy's own parquet writer keeps beside the fields."""
-    header = (table.schema.metadata or {}).get(b"table_meta_yaml")
-    if header is None:
-        return table
-    from astropy.table.meta import get_header_from_yaml
-
-    described = {c["name"]: c for c in get_header_from_yaml(header.decode().splitlines())["datatype"]}
-    fields = []
-    for field in table.schema:
-        found = {k: str(v) for k, v in described.get(field.name, {}).items() if k in FIELD_KEYS}
-        fields.append(field.with_metadata({**found, **field_metadata(field)} or None))
-    return table.cast(pa.schema(fields, metadata=table.schema.metadata))
+        table, footer = file.read(), file.metadata.metadata or {}
+    return table.cast(described_by_footer(table.schema, footer))
 
 
 def _read_csv(path: Path) -> pa.Table:
