@@ -9,7 +9,7 @@ import pyarrow as pa
 from forcedsql.arrays import AnyArray, FloatArray
 from forcedsql.errors import ConfigError
 from forcedsql.simulate.sky import PIXEL_SCALE, tangent_wcs
-from forcedsql.simulate.visits import SurveyDesign
+from forcedsql.simulate.visits import YEAR, SurveyDesign
 
 CONSTANT, VARIABLE, SUPERNOVA, MOVING = "constant", "variable", "supernova", "high_proper_motion"
 """Kinds of objects."""
@@ -31,7 +31,6 @@ _SUPERNOVA_OFFSET, _MOVING_OFFSET = (14.0, -14.0), (-40.0, 20.0)
 
 _MOVING_FLUX, _SUPERNOVA_FLUX = 2.0e4, 1.2e4
 _RISE, _DECLINE = 30.0, 70.0
-_EXPLOSION = 0.3
 _DAYS_PER_YEAR = 365.25
 
 
@@ -154,7 +153,7 @@ def random_population(design: SurveyDesign, rng: np.random.Generator) -> Populat
         amplitude=np.where(varies, rng.uniform(0.1, 0.8, n), 0.0),
         period=10.0 ** rng.uniform(-0.3, 2.3, n),
         phase=rng.uniform(0.0, 2.0 * np.pi, n),
-        explosion=design.start + _EXPLOSION * _DAYS_PER_YEAR * design.years,
+        explosion=design.start + _explosion_day(design.years),
     )
 
 
@@ -205,6 +204,11 @@ def _free_cells(design: SurveyDesign, wanted: int, taken: FloatArray) -> tuple[F
         f"{design.objects} objects do not fit into {design.fields} fields of {design.size} x {design.size} "
         "pixels without touching; give fewer objects, or more or larger fields"
     )
+
+
+def _explosion_day(years: float) -> float:
+    """Return the day of the supernova's first light: early in the season in the middle of a survey."""
+    return YEAR * int(years / 2.0) + 0.2 * YEAR * min(years, 1.0)
 
 
 def _path(design: SurveyDesign) -> tuple[float, float]:

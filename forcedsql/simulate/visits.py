@@ -22,7 +22,9 @@ _DITHER = 0.04
 """Largest offset of a pointing from its field along each axis, of the side of an image."""
 
 _ROTATION = 5.0
-_SEASON, _YEAR = 240, 365
+YEAR, _SEASON = 365, 240
+"""Days from one season's beginning to the next, and of a season."""
+
 _MIDNIGHT = 0.2
 """Local midnight in Chile, as a fraction of a day of MJD."""
 
@@ -169,10 +171,10 @@ def schedule(design: SurveyDesign, rng: np.random.Generator) -> tuple[Visit, ...
 
 def _nights(design: SurveyDesign, rng: np.random.Generator) -> list[tuple[float, int]]:
     """Return the MJD of each night's beginning and how many visits it has."""
-    days = np.arange(max(int(design.years * _YEAR), 1))
-    days = days[days % _YEAR < _SEASON]
+    days = np.arange(max(int(design.years * YEAR), 1))
+    days = days[days % YEAR < _SEASON]
     wanted = int(np.ceil(design.exposures / (VISITS_PER_BAND * len(design.bands))))
-    nights = np.sort(rng.choice(days, min(wanted, len(days)), replace=False))
+    nights = [rng.choice(part) for part in np.array_split(days, min(wanted, len(days)))]
     parts = np.array_split(np.arange(design.exposures), len(nights))
     return [(design.start + float(night), len(part)) for night, part in zip(nights, parts, strict=True)]
 
