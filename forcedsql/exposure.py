@@ -35,6 +35,9 @@ class ExposureInfo:
         Mid-exposure time, MJD (TAI).
     exposure_time : float or None
         Seconds.
+    dataset_type : str
+        What a butler or the file itself calls it (``visit_image``, ``difference_image``,
+        ``deep_coadd``), "" where unknown.
     background_mean : float or None
         Mean of the sky that was subtracted, in the image's unit (BGMEAN).
     """
@@ -47,7 +50,13 @@ class ExposureInfo:
     patch: str = ""
     mjd: float | None = None
     exposure_time: float | None = None
+    dataset_type: str = ""
     background_mean: float | None = None
+
+    @property
+    def is_difference(self) -> bool:
+        """Whether it is a difference of a visit's image and a template."""
+        return "difference" in self.dataset_type.lower()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)

@@ -62,7 +62,8 @@ def ingest(
         Files that `forcedsql.open_exposure` reads.
     exposure_id : str or sequence of str, optional
         Ids to register them under, one per file; otherwise ``visit:VISIT:DETECTOR``,
-        ``coadd:TRACT:PATCH:BAND``, or the file's name where neither is known.
+        ``difference:VISIT:DETECTOR``, ``coadd:TRACT:PATCH:BAND``, or the file's name where
+        neither is known.
     on_conflict : {"replace", "keep", "error"}
         What to do with a file whose id is taken by another one.
 
@@ -109,7 +110,7 @@ def iter_ingest(
 def name_exposure(info: ExposureInfo, path: Path) -> str:
     """Return the id of an exposure by what it says about itself, else by its file's name."""
     if info.visit is not None and info.detector is not None:
-        return f"visit:{info.visit}:{info.detector}"
+        return f"{'difference' if info.is_difference else 'visit'}:{info.visit}:{info.detector}"
     if info.tract is not None and info.patch and info.band:
         return f"coadd:{info.tract}:{info.patch}:{info.band}"
     stem = path.name.removesuffix(".gz").removesuffix(".fz")
@@ -234,6 +235,8 @@ def _row(
 
 
 def _kind(info: ExposureInfo) -> str:
+    if info.is_difference:
+        return "difference_image"
     if info.visit is not None:
         return "visit_image"
     return "deep_coadd" if info.tract is not None else "image"

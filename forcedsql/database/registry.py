@@ -41,7 +41,7 @@ exposure = Table(
     "exposure",
     metadata,
     Column("exposure_id", Text, primary_key=True, comment="id by which SQL names the exposure"),
-    Column("kind", Text, nullable=False, comment="visit_image, deep_coadd or image"),
+    Column("kind", Text, nullable=False, comment="visit_image, difference_image, deep_coadd or image"),
     Column("visit", BigInteger, comment="visit of a single-visit image"),
     Column("detector", Integer, comment="detector of a single-visit image"),
     Column("tract", Integer, comment="sky tract of a coadd"),

@@ -33,7 +33,8 @@ from forcedsql.wcs import FitsWcs, SkyWcs, has_sky_cards
 _NEWEST_VERSION = 2
 _PSF_FLUX = "base_PsfFlux_instFlux"
 _BAND = re.compile(r"[ugrizy]|SH|PH|VR|white|N\d+|I\d{2,}")
-_DATA_ID = "LSST BUTLER DATAID"
+_BUTLER = "LSST BUTLER"
+_DATA_ID = f"{_BUTLER} DATAID"
 
 Part = TypeVar("Part")
 
@@ -203,6 +204,7 @@ def _info(parts: _Components, metadata: Cards) -> ExposureInfo:
         patch="" if patch is None else str(patch),
         mjd=visit_info.mjd,
         exposure_time=visit_info.exposure_time,
+        dataset_type=text_card(metadata, f"{_BUTLER} DATASETTYPE"),
         background_mean=number_card(metadata, "BGMEAN"),
     )
 

@@ -46,6 +46,9 @@ def _parser() -> argparse.ArgumentParser:
     epochs.add_argument(
         "--bad-files", action="store_true", help="make three exposures bad: truncated, no PSF, wrong shape"
     )
+    epochs.add_argument(
+        "--differences", action="store_true", help="write the difference image of each visit, too"
+    )
     epochs.add_argument("--seed", type=int, default=EPOCHS_SEED, help="random seed (default: %(default)s)")
     for command in (bundled, epochs):
         command.add_argument("directory", type=Path, help="folder to write into; made if it is not there")
@@ -65,10 +68,16 @@ def _epochs(options: argparse.Namespace) -> list[Path]:
         years=options.years,
         bands=tuple(options.bands),
     )
-    files = simulate_epochs(options.directory, design, bad_files=options.bad_files, seed=options.seed)
+    files = simulate_epochs(
+        options.directory,
+        design,
+        bad_files=options.bad_files,
+        differences=options.differences,
+        seed=options.seed,
+    )
     for path, fault in files.bad.items():
         sys.stderr.write(f"{path}: {fault}\n")
-    return [*files.exposures, files.objects, files.truth, files.fluxes, files.visits]
+    return [*files.exposures, *files.differences, files.objects, files.truth, files.fluxes, files.visits]
 
 
 if __name__ == "__main__":

@@ -15,11 +15,15 @@ from forcedsql.simulate.bad_files import FAULTS, spread_faults
 from forcedsql.simulate.population import Population, random_population
 from forcedsql.simulate.scene import Conditions, Defects, Setting, Sources, expose
 from forcedsql.simulate.sky import tangent_wcs
+from forcedsql.simulate.stamps import render_stars
 from forcedsql.simulate.visits import DETECTOR, SurveyDesign, Visit, schedule
 from forcedsql.tables import write_table
 from forcedsql.writer import write_exposure
 
 EPOCHS_SEED = 20260301
+
+DIFFERENCE = "difference_image"
+"""Dataset type of difference images."""
 
 GAIN = 1.5
 """Electrons per adu."""
@@ -43,6 +47,7 @@ _UNITS = {
     "phase": ("rad", "phase of the sine at the epoch"),
     "amplitude": ("", "amplitude of the sine, of the mean flux"),
     "flux": ("nJy", "true flux"),
+    "difference": ("nJy", "true flux less that of the template, of what does not move"),
     "x": ("pix", "true column"),
     "y": ("pix", "true row"),
     "rotation": ("deg", "rotation of the image, counter-clockwise"),
@@ -60,6 +65,8 @@ class EpochFiles:
     ----------
     exposures : tuple of Path
         Visit images (afw ExposureF) in order of time, the bad ones among them.
+    differences : tuple of Path
+        Their difference images, if any were asked for.
     bad : mapping of Path to str
         What is wrong with the bad ones: truncated, no PSF, wrong shape.
     objects : Path
@@ -73,6 +80,7 @@ class EpochFiles:
     """
 
     exposures: tuple[Path, ...]
+    differences: tuple[Path, ...]
     bad: Mapping[Path, str]
     objects: Path
     truth: Path
@@ -85,6 +93,7 @@ def simulate_epochs(
     design: SurveyDesign | None = None,
     *,
     bad_files: bool = False,
+    differences: bool = False,
     seed: int = EPOCHS_SEED,
 ) -> EpochFiles:
     """Write a survey of many visits; the same seed gives the same pixels and rows.
@@ -102,6 +111,9 @@ def simulate_epochs(
     bad_files : bool
         Whether three of the exposures are a truncated file, one without a PSF, and one whose
         variance has another shape than its image.
+    differences : bool
+        Whether each visit image has a difference image beside it: what is left of it without
+        a noiseless template of the mean fluxes, on which there is no supernova.
     seed : int
 
     Returns
@@ -123,6 +135,7 @@ def simulate_epochs(
     folder = Path(directory)
     folder.mkdir(parents=True, exist_ok=True)
     paths: list[Path] = []
+    subtracted: list[Path] = []
     fluxes: list[pa.Table] = []
     for i, (visit, pixel_seed) in enumerate(zip(visits, pixel_seeds, strict=True)):
         exposure, seen = expose_visit(
@@ -131,8 +144,11 @@ def simulate_epochs(
         paths.append(folder / f"visit_image_{visit.visit}_{DETECTOR}_{visit.band}.fits")
         FAULTS.get(faults.get(i, ""), write_exposure)(exposure, paths[-1])
         fluxes.append(seen)
+        if differences:
+            subtracted.append(folder / paths[-1].name.replace("visit_image", DIFFERENCE, 1))
+            write_exposure(subtract_template(exposure, visit, population), subtracted[-1])
     bad = {paths[i]: fault for i, fault in faults.items()}
-    return _write_tables(folder, population, visits, paths, bad, fluxes)
+    return _write_tables(folder, population, visits, fluxes, _Images(paths, subtracted, bad))
 
 
 def expose_visit(visit: Visit, population: Population, size: int, *, seed: int) -> tuple[Exposure, pa.Table]:
@@ -150,8 +166,8 @@ def expose_visit(visit: Visit, population: Population, size: int, *, seed: int) 
     exposure : Exposure
         In adu, with its calibration to nJy.
     seen : pyarrow.Table
-        Of each object on the image objectId, visit, detector, band, mjd, its true flux in
-        nJy, and where it is: ra, dec in degrees, x, y in pixels.
+        Of each object on the image objectId, visit, detector, band, mjd, its true flux and
+        that less the template's in nJy, and where it is: ra, dec in degrees, x, y in pixels.
     """
     setting = _setting(visit, size)
     ra, dec = population.position(visit.mjd)
@@ -169,6 +185,7 @@ def expose_visit(visit: Visit, population: Population, size: int, *, seed: int) 
         "band": np.full(len(on), visit.band),
         "mjd": np.full(len(on), visit.mjd),
         "flux": flux[on],
+        "difference": (flux - population.template_flux(visit.band))[on],
         "ra": ra[on],
         "dec": dec[on],
         "x": x[on],
@@ -177,13 +194,30 @@ def expose_visit(visit: Visit, population: Population, size: int, *, seed: int) 
     return exposure, pa.table(seen)
 
 
+def subtract_template(exposure: Exposure, visit: Visit, population: Population) -> Exposure:
+    """Return the difference of a visit's image and a noiseless template of the same seeing."""
+    x, y = exposure.require_wcs().sky_to_pixel(population.ra, population.dec)
+    lights = _within(x, y, exposure.shape[0], _BEYOND)
+    flux = population.template_flux(visit.band)[lights] / visit.njy_per_adu
+    template = render_stars(_psf(visit), x[lights], y[lights], flux, exposure.shape)
+    return replace(
+        exposure,
+        image=(exposure.image - template).astype(np.float32),
+        info=replace(exposure.info, dataset_type=DIFFERENCE),
+    )
+
+
+def _psf(visit: Visit) -> SingleGaussianPsf:
+    return SingleGaussianPsf(_PSF_SIDE, _PSF_SIDE, visit.fwhm / _SIGMAS_PER_FWHM)
+
+
 def _setting(visit: Visit, size: int) -> Setting:
     centre = ((size - 1) / 2.0, (size - 1) / 2.0)
     sky_sigma = float(np.sqrt(visit.background / GAIN))
     return Setting(
         shape=(size, size),
         xy0=(0, 0),
-        psf=SingleGaussianPsf(_PSF_SIDE, _PSF_SIDE, visit.fwhm / _SIGMAS_PER_FWHM),
+        psf=_psf(visit),
         wcs=tangent_wcs((visit.ra, visit.dec), centre, rotation=visit.rotation),
         info=ExposureInfo(
             band=visit.band,
@@ -192,6 +226,7 @@ def _setting(visit: Visit, size: int) -> Setting:
             detector=DETECTOR,
             mjd=visit.mjd,
             exposure_time=30.0,
+            dataset_type="visit_image",
         ),
         conditions=Conditions(sky_sigma=sky_sigma, gain=GAIN, saturation=1.0e5),
         defects=Defects(edge=5, cosmic_rays=6),
@@ -203,36 +238,45 @@ def _within(x: FloatArray, y: FloatArray, size: int, margin: float) -> AnyArray:
     return (x >= -margin) & (x < size - 1 + margin) & (y >= -margin) & (y < size - 1 + margin)
 
 
+@dataclass(frozen=True, slots=True)
+class _Images:
+    """Files of images, and what is wrong with the bad ones."""
+
+    visits: Sequence[Path]
+    differences: Sequence[Path]
+    bad: Mapping[Path, str]
+
+
 def _write_tables(
     folder: Path,
     population: Population,
     visits: Sequence[Visit],
-    paths: Sequence[Path],
-    bad: Mapping[Path, str],
     fluxes: Sequence[pa.Table],
+    images: _Images,
 ) -> EpochFiles:
     catalogue = {"objectId": population.ids, "coord_ra": population.ra, "coord_dec": population.dec}
     files = EpochFiles(
-        tuple(paths),
-        bad,
+        tuple(images.visits),
+        tuple(images.differences),
+        images.bad,
         *(folder / f"{name}.parquet" for name in ("object", "truth", "truth_flux", "truth_visit")),
     )
     write_table(_with_units(pa.table(catalogue)), files.objects)
     write_table(_with_units(population.to_table()), files.truth)
     write_table(_with_units(pa.concat_tables(fluxes)), files.fluxes)
-    write_table(_with_units(_visit_table(visits, paths, bad)), files.visits)
+    write_table(_with_units(_visit_table(visits, images)), files.visits)
     return files
 
 
-def _visit_table(visits: Sequence[Visit], paths: Sequence[Path], bad: Mapping[Path, str]) -> pa.Table:
+def _visit_table(visits: Sequence[Visit], images: _Images) -> pa.Table:
     rows = [
         {
             **{name: getattr(visit, name) for name in Visit.__slots__},
             "detector": DETECTOR,
             "file": path.name,
-            "fault": bad.get(path, ""),
+            "fault": images.bad.get(path, ""),
         }
-        for visit, path in zip(visits, paths, strict=True)
+        for visit, path in zip(visits, images.visits, strict=True)
     ]
     return pa.Table.from_pylist(rows)
 

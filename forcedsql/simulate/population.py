@@ -84,6 +84,10 @@ class Population:
         level[self.kind == SUPERNOVA] = rise * np.exp(-max(age - _RISE, 0.0) / _DECLINE)
         return self.fluxes[band] * level
 
+    def template_flux(self, band: str) -> FloatArray:
+        """Return every object's flux on a template, (n,) float64 in nJy: none of a supernova."""
+        return np.where(self.kind == SUPERNOVA, 0.0, self.fluxes[band])
+
     def position(self, mjd: float) -> tuple[FloatArray, FloatArray]:
         """Return every object's ICRS ra and dec at a time, (n,) float64 in degrees."""
         years = (mjd - self.epoch) / _DAYS_PER_YEAR

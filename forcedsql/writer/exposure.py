@@ -100,7 +100,7 @@ def _archive_cards(component_ids: dict[str, int]) -> list[CardTuple]:
 
 
 def _info_cards(info: ExposureInfo) -> list[CardTuple]:
-    """Return the VisitInfo cards (afw ``src/image/VisitInfo.cc``) and the butler's data id."""
+    """Return the VisitInfo cards (afw ``src/image/VisitInfo.cc``) and those of the butler's provenance."""
     cards: list[CardTuple] = []
     if info.exposure_time is not None:
         cards.append(("EXPTIME", float(info.exposure_time), "[s]"))
@@ -110,17 +110,16 @@ def _info_cards(info: ExposureInfo) -> list[CardTuple]:
     if info.visit is not None:
         cards.append(("IDNUM", info.visit, "identifier of this full focal plane exposure"))
     patch = int(info.patch) if info.patch.isdecimal() else info.patch or None
-    data_id = {
-        "VISIT": info.visit,
-        "DETECTOR": info.detector,
-        "TRACT": info.tract,
-        "PATCH": patch,
-        "BAND": info.band or None,
-        "PHYSICAL_FILTER": info.physical_filter or None,
+    provenance = {
+        "DATASETTYPE": info.dataset_type or None,
+        "DATAID VISIT": info.visit,
+        "DATAID DETECTOR": info.detector,
+        "DATAID TRACT": info.tract,
+        "DATAID PATCH": patch,
+        "DATAID BAND": info.band or None,
+        "DATAID PHYSICAL_FILTER": info.physical_filter or None,
     }
-    return cards + [
-        (f"LSST BUTLER DATAID {k}", value, "") for k, value in data_id.items() if value is not None
-    ]
+    return cards + [(f"LSST BUTLER {k}", value, "") for k, value in provenance.items() if value is not None]
 
 
 def _plane_hdus(exposure: Exposure, text: str | None, *, compress: bool) -> list[Hdu]:

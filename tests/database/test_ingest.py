@@ -20,6 +20,11 @@ def registered(con, *columns):
     ("info", "exposure_id", "kind"),
     [
         ({"visit": 2024120600102, "detector": 4}, "visit:2024120600102:4", "visit_image"),
+        (
+            {"visit": 2024120600102, "detector": 4, "dataset_type": "difference_image"},
+            "difference:2024120600102:4",
+            "difference_image",
+        ),
         ({"tract": 5063, "patch": "34"}, "coadd:5063:34:r", "deep_coadd"),
         ({"visit": 7}, "frame.r", "visit_image"),
         ({}, "frame.r", "image"),

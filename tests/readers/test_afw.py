@@ -145,6 +145,17 @@ def test_the_data_id_of_the_butler_is_read(afw, opened):
 
 
 @pytest.mark.parametrize(
+    ("dataset_type", "difference"),
+    [("difference_image", True), ("goodSeeingDiff_differenceExp", True), ("visit_image", False), ("", False)],
+)
+def test_the_dataset_type_of_the_butler_is_read(afw, opened, dataset_type, difference):
+    if dataset_type:
+        afw.primary["LSST BUTLER DATASETTYPE"] = dataset_type
+    info = opened().info
+    assert (info.dataset_type, info.is_difference) == (dataset_type, difference)
+
+
+@pytest.mark.parametrize(
     ("card", "band", "physical"),
     [("r", "r", ""), ("HSC-R2", "", "HSC-R2"), ("N921", "N921", ""), ("_unknown_", "", "")],
 )

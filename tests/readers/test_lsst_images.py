@@ -70,6 +70,7 @@ def test_aperture_corrections_are_those_of_the_package(real, name):
 def test_a_real_visit_image_says_what_it_is(real):
     info = real("visit_image_dp2")[0].info
     assert (info.visit, info.detector, info.band) == (2025052300201, 118, "i")
+    assert info.dataset_type == "visit_image"
     assert (info.physical_filter, info.exposure_time) == ("i_39", 30.0010924339294)
     # 2025-05-24, from the day of observation that the visit's number holds.
     assert info.mjd == pytest.approx(60819.0682124, abs=1e-7)
@@ -79,6 +80,7 @@ def test_a_real_coadd_says_what_it_is_and_keeps_infinite_variance(real):
     exposure, _ = real("cell_coadd_dp2")
     assert (exposure.info.tract, exposure.info.patch, exposure.info.band) == (9813, "43", "r")
     assert exposure.info.visit is None
+    assert exposure.info.dataset_type == "cell_coadd"
     no_data = (exposure.mask >> exposure.mask_planes["NO_DATA"]) & 1 == 1
     assert np.isinf(exposure.variance[no_data]).all()
     assert np.count_nonzero(no_data) == 36

@@ -156,6 +156,27 @@ def test_three_bad_files_are_bad_each_in_its_way(tmp_path):
         simulate_epochs(tmp_path, SurveyDesign(exposures=2, objects=3), bad_files=True)
 
 
+def test_difference_images_hold_what_has_changed(tmp_path):
+    design = SurveyDesign(exposures=6, objects=30, size=160, fields=1)
+    files = simulate_epochs(tmp_path, design, differences=True)
+    assert len(files.differences) == 6
+    truth = pq.read_table(files.truth)
+    still = pc.is_in(pq.read_table(files.fluxes)["objectId"], of_kind(truth, "constant"))
+    seen = pq.read_table(files.fluxes).filter(still)
+    assert not seen["difference"].to_numpy().any()
+    pulls = []
+    for path in files.differences:
+        exposure = open_exposure(path)
+        assert exposure.info.is_difference
+        positions = seen.filter(pc.equal(seen["visit"], exposure.info.visit))
+        table = measure(exposure, positions.select(["objectId", "ra", "dec"]), columns="source")
+        bad = table["psfFlux_flag"].to_numpy() | table["pixelFlags_cr"].to_numpy()
+        pulls.append((table["psfFlux"].to_numpy() / table["psfFluxErr"].to_numpy())[~bad])
+    pull = np.concatenate(pulls)
+    # The noise is the visit image's, so pulls are normal, as they are there.
+    assert abs(pull.var() - 1.0) < 4.0 * np.sqrt(2.0 / len(pull))
+
+
 def test_the_command_writes_the_survey_and_names_the_bad_files(tmp_path, capsys):
     options = ["--exposures", "3", "--objects", "9", "--size", "100", "--fields", "1", "--bad-files"]
     assert main(["epochs", str(tmp_path / "survey"), *options]) == 0

@@ -103,6 +103,7 @@ def an_exposure(**changes):
             detector=4,
             mjd=60651.123456789,
             exposure_time=30.0,
+            dataset_type="visit_image",
         ),
     )
     return dataclasses.replace(exposure, **changes)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from forcedsql.exposure import ExposureInfo
+from forcedsql.readers.lsst_images.psfs import schema_of
 from forcedsql.readers.lsst_images.tree import Node, finite_number
 
 _LONGEST_NAME = 100
@@ -28,6 +29,7 @@ def read_info(tree: Node) -> ExposureInfo:
         tract=_whole(frame.find("tract"), _LARGEST_NUMBER),
         patch="" if patch is None else str(patch),
         mjd=_middle(tree.find("obs_info", "datetime_begin"), tree.find("obs_info", "datetime_end")),
+        dataset_type=_name(schema_of(tree)),
         exposure_time=finite_number(tree.find("obs_info", "exposure_time")),
     )
 
