@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from forcedsql.measure import residual_image as residual_image
     from forcedsql.plots import plot_flux_ratio as plot_flux_ratio
     from forcedsql.readers import open_exposure as open_exposure
+    from forcedsql.runs import run as run
     from forcedsql.tables import from_astropy as from_astropy
     from forcedsql.tables import read_table as read_table
     from forcedsql.tables import to_astropy as to_astropy
@@ -53,6 +54,7 @@ _MODULE_OF = {
     "plot_flux_ratio": "plots",
     "read_table": "tables",
     "residual_image": "measure",
+    "run": "runs",
     "to_astropy": "tables",
     "write_exposure": "writer",
     "write_table": "tables",

@@ -12,6 +12,7 @@
     ├── OffImageError            a position is off the image and ``off_image="raise"``
     ├── DatabaseError            a database cannot be opened or is not one of ours
     │   └── UnknownExposureError no exposure of that id is registered
+    ├── OutputError              results cannot be written: a full disk, a read-only folder
     └── ToleranceError           a comparison is outside its tolerance
 
 Faults of the *data* at a position (off the image, NaN, masked, no PSF there) are never
@@ -57,6 +58,10 @@ class DatabaseError(ForcedSQLError):
 
 class UnknownExposureError(DatabaseError):
     """No exposure of that id is registered in the database."""
+
+
+class OutputError(ForcedSQLError):
+    """Results cannot be written: the disk is full, or the folder read-only."""
 
 
 class ToleranceError(ForcedSQLError):

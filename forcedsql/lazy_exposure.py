@@ -4,6 +4,7 @@ from typing import Any
 
 from forcedsql.arrays import BoolArray, Float32Array
 from forcedsql.exposure import Exposure, MaskArray
+from forcedsql.phases import READING, phase
 from forcedsql.pixel_rows import PixelRows
 
 
@@ -59,12 +60,14 @@ class LazyExposure(Exposure):
     def read_rows(self, pixels: BoolArray, mask: BoolArray) -> None:
         """Read rows of the planes; see `Exposure.read_rows`."""
         if self._rows is not None:
-            self._rows.read(pixels, mask)
+            with phase(READING):
+                self._rows.read(pixels, mask)
 
     def read_all_rows(self) -> None:
         """Read every row that has not been read."""
         if self._rows is not None:
-            self._rows.read_all()
+            with phase(READING):
+                self._rows.read_all()
 
     def planes_so_far(self) -> tuple[Float32Array, MaskArray, Float32Array]:
         """Return the planes with zeros in unread rows; see `Exposure.planes_so_far`."""

@@ -1,15 +1,16 @@
 -- Which registered exposures see a position, in degrees, ICRS.
 
--- Helper: is a position inside a footprint of four half spaces (nx, ny, nz, d)?
+-- Helper: is a unit vector inside four half spaces (nx, ny, nz, d)?
+CREATE OR REPLACE MACRO inside_edges(edges, x, y, z) AS
+    edges[1] * x + edges[2] * y + edges[3] * z >= edges[4]
+    AND edges[5] * x + edges[6] * y + edges[7] * z >= edges[8]
+    AND edges[9] * x + edges[10] * y + edges[11] * z >= edges[12]
+    AND edges[13] * x + edges[14] * y + edges[15] * z >= edges[16];
+
+-- Helper: is a position inside a footprint of four half spaces?
 CREATE OR REPLACE MACRO in_footprint(edges, ra, "dec") AS
-    edges[1] * cos(radians("dec")) * cos(radians(ra)) + edges[2] * cos(radians("dec")) * sin(radians(ra))
-        + edges[3] * sin(radians("dec")) >= edges[4]
-    AND edges[5] * cos(radians("dec")) * cos(radians(ra)) + edges[6] * cos(radians("dec")) * sin(radians(ra))
-        + edges[7] * sin(radians("dec")) >= edges[8]
-    AND edges[9] * cos(radians("dec")) * cos(radians(ra)) + edges[10] * cos(radians("dec")) * sin(radians(ra))
-        + edges[11] * sin(radians("dec")) >= edges[12]
-    AND edges[13] * cos(radians("dec")) * cos(radians(ra)) + edges[14] * cos(radians("dec")) * sin(radians(ra))
-        + edges[15] * sin(radians("dec")) >= edges[16];
+    inside_edges(edges, cos(radians("dec")) * cos(radians(ra)), cos(radians("dec")) * sin(radians(ra)),
+                 sin(radians("dec")));
 
 -- The registered exposures that contain a position: the coverage table finds those that share
 -- its HEALPix cell (of order 9), the footprint decides.  The edge of a distorted image may be

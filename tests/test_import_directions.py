@@ -8,7 +8,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "forcedsql"
 
 LAYERS = (
-    {"errors", "arrays", "geometry", "pixel_rows", "polygon", "resources", "native"},
+    {"errors", "arrays", "geometry", "pixel_rows", "polygon", "resources", "native", "phases"},
     {"ast_text", "ast_mapping", "ast_library"},
     {
         "config",
@@ -24,23 +24,24 @@ LAYERS = (
         "transforms",
         "footprints",
     },
-    {"psf", "exposure", "lazy_exposure", "coadd_inputs", "detector"},
+    {"psf", "exposure", "lazy_exposure", "coadd_inputs", "detector", "exposure_file"},
     {"readers", "writer", "measure", "tables"},
     {"simulate"},
     {"database"},
-    {"compare", "plots"},
+    {"compare", "plots", "runs"},
     {"bench"},
     {"cli", "__main__", "__init__"},
 )
 LAYER = {name: level for level, names in enumerate(LAYERS) for name in names}
 
 ALLOWED_IN = {
-    "duckdb": {"database", "compare", "cli"},
+    "duckdb": {"database", "compare", "runs", "cli"},
     "duckdb_engine": {"database"},
     "sqlalchemy": {"database"},
     "typer": {"cli"},
     "prompt_toolkit": {"cli"},
     "matplotlib": {"plots", "bench"},
+    "distributed": {"runs"},
     "starlink": {"ast_library", "writer"},
 }
 

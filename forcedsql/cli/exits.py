@@ -2,7 +2,14 @@
 
 from enum import IntEnum
 
-from forcedsql.errors import ConfigError, DatabaseError, ForcedSQLError, ReadError, ToleranceError
+from forcedsql.errors import (
+    ConfigError,
+    DatabaseError,
+    ForcedSQLError,
+    OutputError,
+    ReadError,
+    ToleranceError,
+)
 
 
 class ExitCode(IntEnum):
@@ -25,7 +32,7 @@ _MEANINGS = {
     ExitCode.DONE: "done",
     ExitCode.FAILED: "failed",
     ExitCode.USAGE: "wrong usage or configuration",
-    ExitCode.CANNOT_OPEN: "cannot open a database or exposure",
+    ExitCode.CANNOT_OPEN: "cannot open a database or exposure, or write results",
     ExitCode.OUTSIDE_TOLERANCE: "a comparison is outside its tolerance",
     ExitCode.INTERRUPTED: "interrupted",
 }
@@ -35,7 +42,7 @@ def exit_code_of(error: ForcedSQLError) -> ExitCode:
     """Return the exit code that an error ends the process with."""
     for kinds, code in (
         (ConfigError, ExitCode.USAGE),
-        ((ReadError, DatabaseError), ExitCode.CANNOT_OPEN),
+        ((ReadError, DatabaseError, OutputError), ExitCode.CANNOT_OPEN),
         (ToleranceError, ExitCode.OUTSIDE_TOLERANCE),
     ):
         if isinstance(error, kinds):

@@ -21,6 +21,7 @@ from forcedsql.cli import (
 )
 from forcedsql.cli.exits import ExitCode, describe_exit_codes, exit_code_of
 from forcedsql.cli.narrate import say
+from forcedsql.cli.run import run as run_survey
 from forcedsql.errors import ForcedSQLError
 
 app = typer.Typer(
@@ -38,6 +39,7 @@ for command in (
     catalogs.init,
     catalogs.ingest,
     catalogs.catalog,
+    run_survey,
     compare.compare,
     compare.plot,
     query.sql,

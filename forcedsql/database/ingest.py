@@ -9,11 +9,11 @@ from typing import Any, Literal
 import duckdb
 
 from forcedsql.config import MeasurementConfig
-from forcedsql.database.files import sha256_of
 from forcedsql.database.footprint import Footprint, footprint_of
 from forcedsql.database.quoting import quote_identifier
 from forcedsql.errors import DatabaseError, ForcedSQLError
 from forcedsql.exposure import Exposure, ExposureInfo
+from forcedsql.exposure_file import sha256_of
 
 OnConflict = Literal["replace", "keep", "error"]
 Status = Literal["added", "replaced", "unchanged", "kept", "failed"]

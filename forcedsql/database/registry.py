@@ -5,7 +5,6 @@ ends in its unit in brackets; the comments reach DuckDB by ``COMMENT ON``.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +29,7 @@ from forcedsql.config import MeasurementConfig
 from forcedsql.database.footprint import COVERAGE_ORDER
 from forcedsql.database.quoting import quote_identifier
 from forcedsql.errors import DatabaseError
+from forcedsql.exposure_file import RegisteredExposure
 from forcedsql.schema import FLUX, SOURCE_IDENTITY, source_columns
 
 if TYPE_CHECKING:
@@ -110,16 +110,29 @@ measurement_run = Table(
     comment="provenance of measurements, one row per run",
 )
 
-
-@dataclass(frozen=True, slots=True)
-class RegisteredExposure:
-    """What the registry knows of an exposure's file."""
-
-    exposure_id: str
-    path: str
-    file_size: int
-    file_mtime_ns: int
-    sha256: str
+measurement_task = Table(
+    "measurement_task",
+    metadata,
+    Column("run_id", Text, primary_key=True, comment="id of the run"),
+    Column("exposure_id", Text, primary_key=True, comment="id of the exposure"),
+    Column("destination", Text, nullable=False, comment="where its rows are: folder:PATH or table:NAME"),
+    Column("status", Text, nullable=False, comment="done or failed"),
+    Column("error", Text, comment="why it failed, one line"),
+    Column("positions", BigInteger, nullable=False, comment="positions on the exposure"),
+    Column("row_count", BigInteger, nullable=False, comment="rows, one per position; 0 if it failed"),
+    Column("config_digest", Text, nullable=False, comment="short hash of the configuration"),
+    Column("file_sha256", Text, nullable=False, comment="SHA-256 of the exposure's file"),
+    Column("positions_digest", Text, nullable=False, comment="number and hash of the positions"),
+    Column("started", Double, comment="start, seconds since 1970 UTC [s]"),
+    Column("ended", Double, nullable=False, comment="end, seconds since 1970 UTC [s]"),
+    Column("reading", Double, comment="time for opening the file and reading its pixels [s]"),
+    Column("psf", Double, comment="time for evaluating the PSF [s]"),
+    Column("measuring", Double, comment="time for everything else of the measurement [s]"),
+    Column("writing", Double, comment="time for writing the rows [s]"),
+    Column("kernel", Text, comment="kernel that summed the pixels, and its threads"),
+    Column("worker", Text, comment="host and process that measured"),
+    comment="ledger of runs, one row per run and exposure that it measured",
+)
 
 
 _FILE_COLUMNS = ("exposure_id", "access_url", "file_size", "file_mtime_ns", "sha256")
@@ -133,12 +146,16 @@ _TYPES: dict[pa.DataType, type[TypeEngine[Any]]] = {
 }
 
 
-def forced_source_table(config: MeasurementConfig) -> Table:
-    """Return the table ``forced_source``: results of runs, with the columns of a configuration."""
+FORCED_SOURCE = "forced_source"
+"""The table that results of runs go to by default."""
+
+
+def forced_source_table(config: MeasurementConfig, name: str = FORCED_SOURCE) -> Table:
+    """Return a table for the results of runs, with the columns of a configuration."""
     measured = [(c.source, c.type, c.unit, c.meaning) for c in source_columns(config)]
     identity = [(name, type_, unit, meaning) for name, type_, unit, _, meaning in SOURCE_IDENTITY]
     return Table(
-        "forced_source",
+        name,
         MetaData(),
         Column("run_id", Text, nullable=False, comment="run that measured the row"),
         Column("exposure_id", Text, nullable=False, comment="exposure that it was measured on"),
@@ -164,11 +181,16 @@ def registry_tables() -> tuple[Table, ...]:
 @cache
 def table_statements() -> tuple[str, ...]:
     """Return the SQL that makes the tables that are missing, and comments on all of them."""
-    commands: list[str] = []
-    for table in registry_tables():
-        commands += [_sql(CreateTable(table, if_not_exists=True)), _sql(SetTableComment(table))]
-        commands += [_sql(SetColumnComment(column)) for column in table.columns]
-    return tuple(commands)
+    return tuple(command for table in registry_tables() for command in creation_of(table))
+
+
+def creation_of(table: Table) -> tuple[str, ...]:
+    """Return the SQL that makes a table, if it is missing, and comments on it."""
+    return (
+        _sql(CreateTable(table, if_not_exists=True)),
+        _sql(SetTableComment(table)),
+        *(_sql(SetColumnComment(column)) for column in table.columns),
+    )
 
 
 def check_tables(con: "duckdb.DuckDBPyConnection", database: str, *, shown: str) -> bool:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from forcedsql.config import MeasurementConfig
 from forcedsql.database.cache import ExposureCache, ExposureKey
-from forcedsql.database.files import sha256_of
-from forcedsql.database.registry import RegisteredExposure, look_up, look_up_layouts
+from forcedsql.database.registry import look_up, look_up_layouts
 from forcedsql.errors import DatabaseError, UnknownExposureError
 from forcedsql.exposure import Exposure
+from forcedsql.exposure_file import RegisteredExposure, sha256_of
 
 if TYPE_CHECKING:
     import duckdb

@@ -20,6 +20,7 @@ from forcedsql.measure.kernels.protocol import contiguous
 from forcedsql.measure.noise_replacement import uncovered_in_turn
 from forcedsql.measure.reach import read_needed_rows
 from forcedsql.measure.scale_variance import scale_variance
+from forcedsql.phases import PSF, phase
 from forcedsql.plugins import CATALOG_ORDER, Plugin, plugins_in_order
 from forcedsql.schema import UNDEBLENDED, Column, measured_columns
 
@@ -245,7 +246,8 @@ def _batches(
     for start in range(0, len(rows), _BATCH_ROWS):
         part = rows[start : start + _BATCH_ROWS]
         psf = exposure.psf if needs_psf else None
-        images, shapes = (None, None) if psf is None else psf.images_and_shapes(x[part], y[part])
+        with phase(PSF):
+            images, shapes = (None, None) if psf is None else psf.images_and_shapes(x[part], y[part])
         measured: Columns = {INVALID_PSF: np.zeros(len(part), np.bool_)}
         batch = Batch(exposure, planes, kernel, x[part], y[part], images, shapes, measured)
         read_needed_rows(batch, plugins, config)

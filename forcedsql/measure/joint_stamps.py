@@ -12,6 +12,7 @@ from forcedsql.measure.blend_groups import PixelBoxes
 from forcedsql.measure.kernels import Planes, PsfSums, default_kernel
 from forcedsql.measure.kernels.cutouts import cutouts, seen_pixels
 from forcedsql.measure.kernels.protocol import contiguous
+from forcedsql.phases import PSF, phase
 from forcedsql.psf.protocol import PsfImages
 
 _BATCH_ELEMENTS = 1 << 20
@@ -154,7 +155,8 @@ def make_stamps(
     """
     if exposure.psf is None:
         return _no_stamps(len(x))
-    images = exposure.psf.images(x, y)
+    with phase(PSF):
+        images = exposure.psf.images(x, y)
     x0, y0 = images.x0 - exposure.xy0[0], images.y0 - exposure.xy0[1]
     sums, faulty = _sums_and_faults(images, pixels, x0, y0)
     rows, columns = pixels.planes.shape

@@ -1,0 +1,165 @@
+"""The plan of a run: which positions fall on which exposures, by coverage and footprint.
+
+The HEALPix coverage of the registry finds candidates by a hash join; the half spaces of the
+footprints decide.  Nothing is kept but numbers and hashes per exposure: the positions of an
+exposure are fetched when its turn comes.
+"""
+
+from dataclasses import dataclass
+
+import duckdb
+import pyarrow as pa
+
+from forcedsql.errors import ConfigError, DatabaseError
+from forcedsql.exposure_file import RegisteredExposure
+from forcedsql.runs.requested_positions import RequestedPositions, is_query
+from forcedsql.runs.stored_result import Fingerprint
+
+_PAIRS = """
+CREATE OR REPLACE TEMP VIEW run_pairs AS
+SELECT e.exposure_id, p.position, p.id, p.ra, p."dec" AS "dec", p.digest
+FROM run_positions p
+JOIN exposure_coverage c ON c.healpix = p.cell
+JOIN run_exposures e ON e.exposure_id = c.exposure_id
+WHERE inside_edges(e.footprint, p.x, p.y, p.z)
+"""
+
+_PLANNED = """
+WITH counted AS (
+    SELECT exposure_id, count(*) AS positions, sum(digest) AS digest FROM run_pairs GROUP BY exposure_id
+)
+SELECT
+    e.exposure_id, e.access_url, e.file_size, e.file_mtime_ns, e.sha256,
+    e.psf_kind IS NOT NULL, e.footprint IS NOT NULL, n.positions, n.digest
+FROM run_exposures e LEFT JOIN counted n USING (exposure_id)
+ORDER BY e.exposure_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedExposure:
+    """An exposure with the positions on it.
+
+    Parameters
+    ----------
+    exposure : RegisteredExposure
+    positions : int
+        How many there are.
+    fingerprint : Fingerprint
+    has_psf : bool
+    """
+
+    exposure: RegisteredExposure
+    positions: int
+    fingerprint: Fingerprint
+    has_psf: bool
+
+    @property
+    def exposure_id(self) -> str:
+        """Id of the exposure."""
+        return self.exposure.exposure_id
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run is to measure.
+
+    Parameters
+    ----------
+    requested : RequestedPositions
+    planned : tuple of PlannedExposure
+        Exposures with positions on them, by id.
+    uncovered : int
+        Positions that are on no exposure, those without usable coordinates among them.
+    empty : tuple of str
+        Exposures that no position is on.
+    without_sky : tuple of str
+        Exposures without a sky projection, on which nothing can be placed.
+    """
+
+    requested: RequestedPositions
+    planned: tuple[PlannedExposure, ...]
+    uncovered: int
+    empty: tuple[str, ...]
+    without_sky: tuple[str, ...]
+
+    @property
+    def pairs(self) -> int:
+        """Number of rows that the run is to have: pairs of a position and an exposure."""
+        return sum(each.positions for each in self.planned)
+
+
+def make_plan(
+    con: duckdb.DuckDBPyConnection,
+    requested: RequestedPositions,
+    *,
+    exposures: str | None,
+    config_digest: str,
+) -> Plan:
+    """Plan a run over the positions of the table ``run_positions``.
+
+    Parameters
+    ----------
+    con : duckdb.DuckDBPyConnection
+    requested : RequestedPositions
+    exposures : str, optional
+        A query that returns ``exposure_id``, or a condition on the table ``exposure``; all
+        exposures where not given.
+    config_digest : str
+
+    Raises
+    ------
+    DatabaseError
+        If no exposure is registered.
+    ConfigError
+        If `exposures` is not usable, or selects none.
+    """
+    _select_exposures(con, exposures)
+    con.execute(_PAIRS)
+    planned, empty, without_sky = [], [], []
+    for *file, has_psf, has_sky, positions, digest in con.execute(_PLANNED).fetchall():
+        exposure = RegisteredExposure(*file)
+        if not has_sky:
+            without_sky.append(exposure.exposure_id)
+        elif positions is None:
+            empty.append(exposure.exposure_id)
+        else:
+            made_from = Fingerprint(config_digest, exposure.sha256, f"{positions}:{int(digest):x}")
+            planned.append(PlannedExposure(exposure, int(positions), made_from, bool(has_psf)))
+    ((covered,),) = con.execute("SELECT count(DISTINCT position) FROM run_pairs").fetchall()
+    return Plan(requested, tuple(planned), requested.count - covered, tuple(empty), tuple(without_sky))
+
+
+def positions_on(con: duckdb.DuckDBPyConnection, exposure_id: str) -> pa.Table:
+    """Return the positions on a planned exposure, in order of id, ra and dec.
+
+    Returns
+    -------
+    pyarrow.Table
+        id (int64), ra and dec (float64, degree, ICRS).
+    """
+    query = 'SELECT id, ra, "dec" FROM run_pairs WHERE exposure_id = ? ORDER BY id, ra, "dec"'
+    return con.sql(query, params=[exposure_id]).to_arrow_table()
+
+
+def _select_exposures(con: duckdb.DuckDBPyConnection, exposures: str | None) -> None:
+    """Make the table ``run_exposures``, a row per exposure that the run may measure."""
+    selection = ""
+    if exposures is not None:
+        asked = exposures.strip().rstrip(";")
+        query = asked if is_query(asked) else f"SELECT exposure_id FROM exposure WHERE {asked}"  # noqa: S608 - the user's own condition on the user's own database
+        selection = f"SEMI JOIN (\n{query}\n) s USING (exposure_id)"
+    try:
+        con.execute(f"CREATE OR REPLACE TEMP TABLE run_exposures AS FROM exposure {selection}")
+    except duckdb.Error as error:
+        raise ConfigError(
+            f"exposures: {str(error).splitlines()[0]}; give a query that returns exposure_id, or a "
+            "condition on the columns of the table exposure, such as band = 'i'"
+        ) from error
+    ((selected, registered),) = con.execute(
+        "SELECT (SELECT count(*) FROM run_exposures), (SELECT count(*) FROM exposure)"
+    ).fetchall()
+    if not registered:
+        raise DatabaseError("no exposure is registered; register some with: forcedsql ingest DB FILES...")
+    if not selected:
+        raise ConfigError(f"exposures: none of the {registered} registered exposures is in {exposures!r}")
