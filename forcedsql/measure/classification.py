@@ -6,6 +6,7 @@ import pyarrow as pa
 from forcedsql.arrays import FloatArray
 from forcedsql.config import MeasurementConfig
 from forcedsql.measure.batch import Batch, Columns
+from forcedsql.measure.footprint_shape import footprint_quadrupole
 from forcedsql.measure.reach import no_reach
 from forcedsql.measure.slot_values import shape_slot, slot_column
 from forcedsql.measure.spans import ellipse_spans
@@ -103,12 +104,10 @@ def footprint_area_columns(_: MeasurementConfig) -> tuple[Column, ...]:
 
 
 def footprint_area(batch: Batch, config: MeasurementConfig) -> Columns:
-    """Count the pixels of each footprint; 0 where no PSF is known."""
-    area = np.zeros(len(batch), np.int32)
-    if batch.psf_shapes is not None:
-        quadrupole = batch.psf_shapes * config.psf_footprint_scaling**2
-        area = ellipse_spans(*batch.local_position, quadrupole, batch.planes.shape).areas.astype(np.int32)
-    return {"footprintArea_value": area}
+    """Count the pixels of each footprint; 0 where the PSF has no value. See `footprint_quadrupole`."""
+    quadrupole = footprint_quadrupole(batch.psf_shapes, len(batch), config)
+    areas = ellipse_spans(*batch.local_position, quadrupole, batch.planes.shape).areas
+    return {"footprintArea_value": areas.astype(np.int32)}
 
 
 EXTENDEDNESS_PLUGIN = Plugin(

@@ -15,6 +15,7 @@ from scipy.spatial import cKDTree
 from forcedsql.arrays import Float32Array, FloatArray, IntArray
 from forcedsql.config import MeasurementConfig
 from forcedsql.exposure import Exposure
+from forcedsql.measure.footprint_shape import footprint_quadrupole
 from forcedsql.measure.spans import Groups, Spans, clipped_statistics, ellipse_spans
 
 _SMALLEST_REACH = 64.0
@@ -38,13 +39,12 @@ def uncovered_in_turn(
     ------
     rows : ndarray, (m,) int64
     exposure : Exposure
-        The footprints of all positions hold noise, but for those of `rows`; footprints are
-        the PSF's ellipses, `psf_footprint_scaling` times as large.
+        The footprints of all positions hold noise, but for those of `rows`; see
+        `footprint_quadrupole`.
     """
     x0, y0 = exposure.xy0
-    quadrupole = np.full((len(x), 3), np.nan)
-    if exposure.psf is not None:
-        quadrupole = exposure.psf.shapes(x, y) * config.psf_footprint_scaling**2
+    psf_shapes = None if exposure.psf is None else exposure.psf.shapes(x, y)
+    quadrupole = footprint_quadrupole(psf_shapes, len(x), config)
     footprints = ellipse_spans(x - x0, y - y0, quadrupole, exposure.image.shape)
     covered = exposure.image.copy()
     noise = noise_plane(exposure, config)

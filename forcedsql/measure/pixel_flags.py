@@ -5,7 +5,8 @@ import numpy as np
 from forcedsql.arrays import AnyArray
 from forcedsql.config import MeasurementConfig
 from forcedsql.measure.batch import Batch, Columns, plane_bits
-from forcedsql.measure.reach import psf_ellipse_reach
+from forcedsql.measure.footprint_shape import footprint_quadrupole
+from forcedsql.measure.reach import footprint_reach
 from forcedsql.plugins import FLUX_ORDER, Plugin
 from forcedsql.schema import PIXEL_FLAGS, Column, flag_column
 
@@ -43,8 +44,9 @@ def pixel_flags(batch: Batch, config: MeasurementConfig) -> Columns:
 
     The footprint is the ellipse of the PSF's adaptive moments, `psf_footprint_scaling`
     times as large; a pixel belongs to it when its centre does (meas_base
-    ``src/PixelFlags.cc`` and ``forcedMeasurement.py``).  Where no PSF is known the
-    footprint is empty and ``pixelFlags_flag`` says so.
+    ``src/PixelFlags.cc`` and ``forcedMeasurement.py``).  Where the PSF has no value the
+    footprint is empty and ``pixelFlags_flag`` says so.  Without any PSF the footprint is a
+    circle of `psf_footprint_scaling` pixels; see `footprint_quadrupole`.
 
     Raises
     ------
@@ -53,12 +55,10 @@ def pixel_flags(batch: Batch, config: MeasurementConfig) -> Columns:
     """
     n = len(batch)
     footprint = np.zeros(n, np.int32)
-    known = np.zeros(n, np.bool_)
-    if batch.psf_shapes is not None:
-        known |= np.isfinite(batch.psf_shapes).all(axis=1)
-        x, y = batch.local_position
-        quadrupole = batch.psf_shapes[known] * config.psf_footprint_scaling**2
-        footprint[known] = batch.kernel.ellipse_bits(batch.planes, x[known], y[known], quadrupole)
+    quadrupole = footprint_quadrupole(batch.psf_shapes, n, config)
+    known = np.asarray(np.isfinite(quadrupole).all(axis=1))
+    x, y = batch.local_position
+    footprint[known] = batch.kernel.ellipse_bits(batch.planes, x[known], y[known], quadrupole[known])
     any_centre, all_centre = batch.kernel.centre_bits(batch.planes, *batch.local_pixel)
     columns: Columns = {"pixelFlags_flag": ~known, "pixelFlags_offimage": np.zeros(n, np.bool_)}
     for flag in PIXEL_FLAGS:
@@ -93,5 +93,5 @@ PLUGIN = Plugin(
     columns=pixel_flag_columns,
     measure=pixel_flags,
     needs_psf=True,
-    reach=lambda batch, config: psf_ellipse_reach(batch, scaling=config.psf_footprint_scaling),
+    reach=footprint_reach,
 )

@@ -8,6 +8,7 @@ import numpy as np
 from forcedsql.config import MeasurementConfig
 from forcedsql.geometry import nearest_pixel
 from forcedsql.measure.batch import Batch
+from forcedsql.measure.footprint_shape import footprint_quadrupole
 from forcedsql.measure.sinc import SincAperture
 from forcedsql.pixel_rows import rows_around
 from forcedsql.plugins import Plugin
@@ -51,15 +52,10 @@ def psf_box_reach(batch: Batch, _: MeasurementConfig | None = None) -> int:
     return int(max(-first.min(), last.max())) + _MARGIN
 
 
-def psf_ellipse_reach(batch: Batch, *, scaling: float) -> int:
-    """Return how many rows the ellipses of the PSF's moments, `scaling` times as large, reach.
-
-    It is never less than the central 3x3 pixels need.
-    """
-    if batch.psf_shapes is None:
-        return _MARGIN
-    radius = math.sqrt(np.nanmax(batch.psf_shapes[:, :2], initial=0.0)) * scaling
-    return whole_rows(radius, batch)
+def footprint_reach(batch: Batch, config: MeasurementConfig) -> int:
+    """Return how many rows the footprints reach, never less than the central 3x3 pixels need."""
+    quadrupole = footprint_quadrupole(batch.psf_shapes, len(batch), config)
+    return whole_rows(math.sqrt(np.nanmax(quadrupole[:, :2], initial=0.0)), batch)
 
 
 def aperture_reach(batch: Batch, *, sinc: Sequence[SincAperture], circles: Sequence[float]) -> int:

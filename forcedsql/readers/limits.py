@@ -16,6 +16,8 @@ MAX_PICKLE_BYTES = 1 << 26
 MAX_PICKLE_OPCODES = 500_000
 MAX_PICKLE_NESTING = 64
 MAX_LANCZOS_ORDER = 64
+MAX_PSF_ELEMENTS = 1 << 25
+MAX_PSF_SIDE = 255
 
 
 def require_at_most(value: int, limit: int, what: str) -> None:

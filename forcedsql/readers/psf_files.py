@@ -1,7 +1,8 @@
 """PSF models in FITS files of their own: which kind a file is, and which of its HDUs.
 
-A kind is one module with ``OPTIONS``, ``recognises(file, hdu)`` and ``read_psf(file, hdu, options, box)``,
-and one line in `_KINDS`.  Every kind takes the option ``hdu``, a 0-based number or a name.
+A kind is one module with ``recognises(file, hdu)`` and ``read_psf(file, hdu, options, box)``, and
+one line in `_KINDS`; its docstring says which options it takes.  Every kind takes the option ``hdu``,
+a number from 0 or a name.
 """
 
 from importlib import import_module
@@ -17,6 +18,9 @@ from forcedsql.readers.psf_options import PsfOptions
 # What is told apart by its header alone comes before what any image could be.
 _KINDS = {
     "psfex": "forcedsql.readers.psfex_file",
+    "sdss": "forcedsql.readers.sdss_psf_file",
+    "grid": "forcedsql.readers.psf_grid_file",
+    "stamp": "forcedsql.readers.psf_stamp_file",
 }
 FILE_KINDS = tuple(_KINDS)
 
@@ -59,9 +63,9 @@ def _find(file: FitsFile, kind: str, options: PsfOptions) -> tuple[int, Any]:
         for module in modules:
             if module.recognises(file, index):
                 return index, module
-    where = f"HDU {named}" if named else "none of its HDUs"
-    what = f"a {kind} PSF" if kind else f"a PSF ({', '.join(_KINDS)})"
-    raise ReadError(f"{where} is {what}; the file holds {file.summary()}")
+    where = f"in HDU {named}" if named else "in any of its HDUs"
+    what = kind or ", ".join(_KINDS)
+    raise ReadError(f"there is no PSF ({what}) {where}; the file holds {file.summary()}")
 
 
 def _hdu_named(file: FitsFile, named: str) -> int:

@@ -49,11 +49,11 @@ class PsfOptions:
             raise ConfigError(f"option {name}={text}: a whole number from {lowest} on is expected")
         return int(text)
 
-    def number(self, name: str) -> float | None:
-        """Return an option's finite number, None where it is not given."""
+    def number(self, name: str, default: float) -> float:
+        """Return an option's finite number, or the default where it is not given."""
         text = self.values.get(name)
         if text is None:
-            return None
+            return default
         try:
             value = float(text)
         except ValueError:
@@ -65,4 +65,4 @@ class PsfOptions:
     @property
     def origin(self) -> tuple[float, float]:
         """``origin_x``, ``origin_y``: the pixel of the PSF file's image that is pixel (0, 0) here."""
-        return self.number("origin_x") or 0.0, self.number("origin_y") or 0.0
+        return self.number("origin_x", 0.0), self.number("origin_y", 0.0)

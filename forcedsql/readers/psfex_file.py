@@ -20,6 +20,7 @@ from forcedsql.readers import limits
 from forcedsql.readers.cards import Cards, integer_card, number_card
 from forcedsql.readers.fits_file import FitsFile, reading
 from forcedsql.readers.psf_options import PsfOptions
+from forcedsql.readers.psf_pixels import model_faults, require_centred_within
 
 _OWN_OPTIONS = frozenset(("hdu", "row", "origin_x", "origin_y"))
 _PIXELS = "PSF_MASK"
@@ -72,10 +73,8 @@ def read_psf(file: FitsFile, index: int, options: PsfOptions, box: Box) -> Psfex
     if not 0.0 < longest <= limits.MAX_KERNEL_SIDE:
         raise ReadError(f"the PSF is {longest:g} pixels wide; up to {limits.MAX_KERNEL_SIDE} are read")
     offset = (offset[0] - 1.0 - origin_x, offset[1] - 1.0 - origin_y)
-    try:
+    with model_faults():
         psf = PsfexPsf(components, model.degree, offset, scale, step)
-    except ConfigError as fault:
-        raise ReadError(str(fault)) from fault
     _require_near(psf, box)
     return psf
 
@@ -195,17 +194,11 @@ def _hint(table: Any, columns: dict[str, str]) -> str:
 
 
 def _require_near(psf: PsfexPsf, box: Box) -> None:
-    """Refuse a model that would be extrapolated without sense, as for an image cut out unsaid."""
-    away = [
-        abs(centre - offset) / abs(scale)
-        for centre, offset, scale in zip(box.centre, psf.offset, psf.scale, strict=True)
-    ]
-    if psf.degree > 0 and max(away) > _FARTHEST:
-        raise ReadError(
-            f"the PSFEx model was made around pixel ({psf.offset[0]:.0f}, {psf.offset[1]:.0f}), and the "
-            f"image is centred on ({box.centre[0]:.0f}, {box.centre[1]:.0f}): give the image's place with "
-            "[origin_x=...,origin_y=...], or choose another model"
-        )
+    """Refuse a model that would be extrapolated without sense."""
+    if psf.degree > 0:
+        (x, y), (reach_x, reach_y) = psf.offset, (_FARTHEST * abs(scale) for scale in psf.scale)
+        low, high = (x - reach_x, y - reach_y), (x + reach_x, y + reach_y)
+        require_centred_within(box, low, high, "the PSFEx model")
 
 
 def _columns(cards: Cards) -> list[str]:

@@ -142,9 +142,25 @@ PLANE_SAT = 1
 def test_without_a_psf_the_apertures_are_measured_and_the_psf_columns_flagged():
     columns = measure_at(make_exposure(psf=None), [100.0], [100.0])
     assert columns["invalidPsfFlag"].tolist() == columns["psfFlux_flag"].tolist() == [True]
-    assert columns["pixelFlags_flag"].tolist() == [True]
-    assert np.isfinite(columns["ap12Flux"]).all()
-    assert np.isnan(columns["psfFlux"]).all()
+    assert columns["pixelFlags_flag"].tolist() == [False]
+    for name in ("ap03Flux", "ap12Flux", "ap12FluxErr"):
+        assert np.isfinite(columns[name]).all()
+    for name in ("psfFlux", "psfFluxErr", "psfFlux_apCorr"):
+        assert np.isnan(columns[name]).all()
+
+
+def test_without_a_psf_pixel_flags_look_at_a_circle_of_the_footprint_scaling():
+    exposure = make_exposure(psf=None)
+    exposure.mask[100, 105] = 1 << PLANE_SAT
+    for x, scaling, flagged in (
+        (100.01, 5.0, True),
+        (99.99, 5.0, False),
+        (103.0, 3.0, True),
+        (101.0, 3.0, False),
+    ):
+        columns = measure_at(exposure, [x], [100.0], psf_footprint_scaling=scaling)
+        assert columns["pixelFlags_saturated"].tolist() == [flagged], (x, scaling)
+        assert not columns["pixelFlags_saturatedCenter"].any()
 
 
 def test_a_psf_of_an_unknown_class_is_refused_only_where_it_is_needed():
