@@ -58,8 +58,15 @@ class MeasurementConfig:
     radii: tuple[float, ...] = _option(
         (3.0, 4.5, 6.0, 9.0, 12.0, 17.0, 25.0, 35.0, 50.0, 70.0), "aperture radii in pixels"
     )
+    aperture_method: Literal["sinc", "exact", "center"] = _option(
+        "sinc",
+        "which pixels an aperture counts: by sinc coefficients, as LSST does; each by the part of it "
+        "inside the circle; or those whose centres are inside",
+    )
     max_sinc_radius: float = _option(
-        10.0, "largest radius in pixels that uses sinc coefficients; larger ones count pixel centres"
+        10.0,
+        "largest radius in pixels that uses sinc coefficients; larger ones count pixel centres, "
+        "all with aperture_method=sinc",
     )
     sinc_shift: Literal["lanczos5", "exact"] = _option(
         "lanczos5",

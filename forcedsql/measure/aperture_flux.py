@@ -24,8 +24,12 @@ def aperture_columns(config: MeasurementConfig) -> tuple[Column, ...]:
     return tuple(
         column
         for radius in config.radii
-        for column in _columns_of_radius(radius, sinc=radius <= config.max_sinc_radius)
+        for column in _columns_of_radius(radius, sinc=_uses_sinc(radius, config))
     )
+
+
+def _uses_sinc(radius: float, config: MeasurementConfig) -> bool:
+    return config.aperture_method == "sinc" and radius <= config.max_sinc_radius
 
 
 def _columns_of_radius(radius: float, *, sinc: bool) -> list[Column]:
@@ -52,31 +56,38 @@ def _columns_of_radius(radius: float, *, sinc: bool) -> list[Column]:
 
 def aperture_flux_reach(batch: Batch, config: MeasurementConfig) -> int:
     """Return how many rows the apertures of a configuration reach."""
-    small = [sinc_aperture(r, config.sinc_shift) for r in config.radii if r <= config.max_sinc_radius]
-    large = [r for r in config.radii if r > config.max_sinc_radius]
-    return aperture_reach(batch, sinc=small, circles=large)
+    sinc = [sinc_aperture(r, config.sinc_shift) for r in config.radii if _uses_sinc(r, config)]
+    return aperture_reach(batch, sinc=sinc, circles=config.radii)
 
 
 def aperture_flux(batch: Batch, config: MeasurementConfig) -> Columns:
-    """Sum the pixels in each circle of the configuration.
+    """Measure the flux in circles around fixed positions.
 
-    Circles up to `max_sinc_radius` weight pixels by sinc coefficients, which integrate the
-    band-limited image exactly; larger ones count the pixels whose centres they contain.
-    The mask is not looked at, and NaN pixels give NaN without a flag (meas_base
-    ``src/CircularApertureFlux.cc``, ``src/ApertureFlux.cc``).
+    With `aperture_method` "sinc", circles up to `max_sinc_radius` weight pixels with sinc
+    coefficients and larger ones sum the pixels whose centres they contain (meas_base
+    ``src/CircularApertureFlux.cc``, ``src/ApertureFlux.cc``).  "exact" weights every pixel by the
+    part of it inside the circle, "center" counts centres whatever the radius, those on the
+    circle included.  A variance takes the weights squared.  The mask is not looked at, and NaN
+    pixels give NaN without a flag.
     """
     columns: Columns = {}
-    small = [r for r in config.radii if r <= config.max_sinc_radius]
-    large = [r for r in config.radii if r > config.max_sinc_radius]
+    small = [r for r in config.radii if _uses_sinc(r, config)]
+    large = [r for r in config.radii if not _uses_sinc(r, config)]
     if small:
         columns |= _sinc_fluxes(batch, small, config.sinc_shift)
     if large:
-        local_x, local_y = batch.local_position
-        flux, variance = batch.kernel.circle_sums(batch.planes, local_x, local_y, large)
+        flux, variance = _circle_sums(batch, large, config)
         for index, radius in enumerate(large):
             truncated = ~fits_image(batch, *circle_box(batch.x, batch.y, radius))
             columns |= _columns(radius, flux[:, index], variance[:, index], truncated)
     return columns
+
+
+def _circle_sums(
+    batch: Batch, radii: list[float], config: MeasurementConfig
+) -> tuple[FloatArray, FloatArray]:
+    sums = batch.kernel.overlap_sums if config.aperture_method == "exact" else batch.kernel.circle_sums
+    return sums(batch.planes, *batch.local_position, radii)
 
 
 def circle_fluxes(
@@ -87,8 +98,8 @@ def circle_fluxes(
     The circles must lie inside the image where a value is wanted; elsewhere it is arbitrary.
     """
     flux, variance = np.full((2, len(batch), len(radii)), np.nan)
-    small = [i for i, r in enumerate(radii) if r <= config.max_sinc_radius]
-    large = [i for i, r in enumerate(radii) if r > config.max_sinc_radius]
+    small = [i for i, r in enumerate(radii) if _uses_sinc(r, config)]
+    large = [i for i, r in enumerate(radii) if not _uses_sinc(r, config)]
     if small:
         apertures = [sinc_aperture(radii[i], config.sinc_shift) for i in small]
         place = lsst_placement if config.sinc_shift == "lanczos5" else exact_placement
@@ -98,9 +109,7 @@ def circle_fluxes(
             batch.planes, apertures, centre_x - x0, centre_y - y0, fraction_x, fraction_y
         )
     if large:
-        flux[:, large], variance[:, large] = batch.kernel.circle_sums(
-            batch.planes, *batch.local_position, [radii[i] for i in large]
-        )
+        flux[:, large], variance[:, large] = _circle_sums(batch, [radii[i] for i in large], config)
     return flux, variance
 
 

@@ -55,6 +55,7 @@ CONFIGS = {
     "lanczos5": MeasurementConfig(),
     "exact": MeasurementConfig(sinc_shift="exact"),
     "circles only": MeasurementConfig(radii=(3.0, 20.0), max_sinc_radius=1.0),
+    "overlaps": MeasurementConfig(radii=(3.0, 20.0), aperture_method="exact"),
     "large footprint": MeasurementConfig(psf_footprint_scaling=40.0),
 }
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from forcedsql.arrays import AnyArray, FloatArray, IntArray
+from forcedsql.measure.kernels.overlap import overlap_sums
 from forcedsql.measure.kernels.protocol import BitArray, Planes, PsfSums
 from forcedsql.measure.sinc import TAPS, SincAperture
 from forcedsql.native import CombinedImages, Library, thread_limit
@@ -103,6 +104,12 @@ class NativeKernel:
             original = np.argsort(order)
             return flux[:, original], variance[:, original]
         return flux, variance
+
+    def overlap_sums(
+        self, planes: Planes, x: FloatArray, y: FloatArray, radii: Sequence[float]
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return flux and variance of overlaps with circles, by NumPy; see `Kernel.overlap_sums`."""
+        return overlap_sums(planes, x, y, radii)
 
     def ellipse_bits(self, planes: Planes, x: FloatArray, y: FloatArray, quadrupole: FloatArray) -> BitArray:
         """Return the OR of the mask over ellipses; see `Kernel.ellipse_bits`."""

@@ -7,6 +7,7 @@ import numpy as np
 
 from forcedsql.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from forcedsql.measure.kernels.cutouts import batches, cutouts, seen_pixels
+from forcedsql.measure.kernels.overlap import overlap_sums
 from forcedsql.measure.kernels.prefix import CircleRows, ComplexArray, RowPrefix, row_prefix
 from forcedsql.measure.kernels.protocol import BitArray, Planes, PsfSums
 from forcedsql.measure.sinc import TAPS, SincAperture, SincShift, first_moved, phase_weights
@@ -82,6 +83,12 @@ class NumpyKernel:
             if faulty is not None and faulty.any():
                 _sum_faulty_circles(planes, x[part], y[part], radii, faulty, flux[part], variance[part])
         return flux, variance
+
+    def overlap_sums(
+        self, planes: Planes, x: FloatArray, y: FloatArray, radii: Sequence[float]
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return flux and variance of overlaps with circles; see `Kernel.overlap_sums`."""
+        return overlap_sums(planes, x, y, radii)
 
     def ellipse_bits(self, planes: Planes, x: FloatArray, y: FloatArray, quadrupole: FloatArray) -> BitArray:
         """Return the OR of the mask over ellipses; see `Kernel.ellipse_bits`."""

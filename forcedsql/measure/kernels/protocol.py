@@ -125,6 +125,16 @@ class Kernel(Protocol):
         """
         ...
 
+    def overlap_sums(
+        self, planes: Planes, x: FloatArray, y: FloatArray, radii: Sequence[float]
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return flux and variance over circles, each pixel weighted by the part of it inside.
+
+        Both are (n, radii) float64; the variance is the sum of squared weights times variances.
+        Pixels outside the image do not count.  `x` and `y` are local positions.
+        """
+        ...
+
     def ellipse_bits(self, planes: Planes, x: FloatArray, y: FloatArray, quadrupole: FloatArray) -> BitArray:
         """Return the OR of the mask over each ellipse's pixels inside the image, (n,) int32.
 

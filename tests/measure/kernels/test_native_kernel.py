@@ -171,6 +171,7 @@ def everything(planes, n, rows=None, kernel=None):
             apertures = [sinc_aperture(radius, shift) for radius in RADII]
             results += kernel.sinc_sums(planes, apertures, column, row, x - column, y - row)
         results += kernel.circle_sums(planes, x, y, (12.0, 17.0, 40.0))
+        results += kernel.overlap_sums(planes, x, y, (3.0, 17.0))
         results.append(kernel.ellipse_bits(planes, x, y, np.tile([9.0, 4.0, 1.0], (len(x), 1))))
         results += kernel.centre_bits(planes, column, row)
     return results
