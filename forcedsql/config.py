@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
 
 from forcedsql.errors import ConfigError
-from forcedsql.plugins import FORCED_CENTROID, PluginOption, check_plugin_names, find_plugin
+from forcedsql.plugins import FORCED_CENTROID, LOCAL_BACKGROUND, PluginOption, check_plugin_names, find_plugin
 from forcedsql.slots import Slots
 
 DEFAULT_PLUGINS = (
@@ -18,6 +18,13 @@ DEFAULT_PLUGINS = (
     "base_PixelFlags",
     "base_PsfFlux",
 )
+
+_RANGES = {
+    "max_sinc_radius": (0, 64, "pixels"),
+    "mesh_size": (8, 4096, "pixels"),
+    "mesh_filter": (1, 31, "cells"),
+}
+"""Options that are numbers: smallest and largest value, and their unit."""
 
 
 def _option(default: Any, help_text: str) -> Any:
@@ -46,6 +53,13 @@ class MeasurementConfig:
     do_replace_with_noise: bool = _option(
         False, "hide the other listed positions under noise while one is measured"
     )
+    subtract_background: Literal["none", "local", "mesh"] = _option(
+        "none",
+        "local: take base_LocalBackground off PSF and aperture fluxes; mesh: take a smooth background off "
+        "the whole image first (package sep)",
+    )
+    mesh_size: int = _option(64, "side in pixels of the cells of subtract_background=mesh")
+    mesh_filter: int = _option(3, "side in cells of the median filter of subtract_background=mesh")
     noise_source: Literal["measure", "variance", "meta", "variance_median"] = _option(
         "measure", "where the width of the hiding noise comes from"
     )
@@ -113,8 +127,9 @@ class MeasurementConfig:
         for label in labels:
             if labels.count(label) > 1:
                 raise ConfigError(f"radii: two of them are {label} to one decimal, and would share a column")
-        if not 0.0 <= self.max_sinc_radius <= 64.0:
-            raise ConfigError(f"max_sinc_radius: {self.max_sinc_radius} is not between 0 and 64 pixels")
+        for name, (low, high, unit) in _RANGES.items():
+            if not low <= getattr(self, name) <= high:
+                raise ConfigError(f"{name}: {getattr(self, name)} is not between {low} and {high} {unit}")
         if not 0.0 < self.psf_footprint_scaling <= 100.0:
             raise ConfigError(f"psf_footprint_scaling: {self.psf_footprint_scaling} is not between 0 and 100")
         if not 0 <= self.noise_seed < 2**63:
@@ -126,8 +141,10 @@ class MeasurementConfig:
 
     @property
     def all_plugins(self) -> tuple[str, ...]:
-        """Names of every plugin that runs, catalogue calculation included."""
-        return self.plugins + (self.catalog_calculation if self.do_run_catalog_calculation else ())
+        """Names of every plugin that runs, those that an option brings with it included."""
+        background = (LOCAL_BACKGROUND,) if self.subtract_background == "local" else ()
+        calculated = self.catalog_calculation if self.do_run_catalog_calculation else ()
+        return (*self.plugins, *background, *calculated)
 
     def plugin_option(self, plugin: str, option: str) -> Any:
         """Return the value of a plugin's own option, its default where it is not set."""

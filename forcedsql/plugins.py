@@ -34,6 +34,9 @@ CENTROID_ORDER, SHAPE_ORDER, FLUX_ORDER, AP_CORR_ORDER, CATALOG_ORDER = 0.0, 1.0
 FORCED_CENTROID = "base_TransformedCentroidFromCoord"
 """The plugin that turns the requested sky positions into pixels."""
 
+LOCAL_BACKGROUND = "base_LocalBackground"
+"""The plugin that measures what ``subtract_background="local"`` subtracts."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PluginOption:
@@ -116,7 +119,7 @@ BUILT_IN: Mapping[str, str] = {
     "base_GaussianFlux": "forcedsql.measure.gaussian_flux:PLUGIN",
     "base_InputCount": "forcedsql.measure.input_count:PLUGIN",
     "base_Jacobian": "forcedsql.measure.local_calibration:JACOBIAN_PLUGIN",
-    "base_LocalBackground": "forcedsql.measure.local_background:PLUGIN",
+    LOCAL_BACKGROUND: "forcedsql.measure.local_background:PLUGIN",
     "base_LocalPhotoCalib": "forcedsql.measure.local_calibration:PHOTO_CALIB_PLUGIN",
     "base_LocalWcs": "forcedsql.measure.local_calibration:LOCAL_WCS_PLUGIN",
     "base_PeakLikelihoodFlux": "forcedsql.measure.peak_likelihood:PLUGIN",

@@ -17,13 +17,13 @@ CREATE OR REPLACE MACRO forced_photometry_joint(
     SELECT m.place.id AS id, m.place.ra AS ra, m.place."dec" AS "dec", unnest(m.measured)
     FROM (
         SELECT
-            unnest(p.places) AS place,
+            unnest(measured_places.places) AS place,
             unnest("forced_photometry_joint: open this database with forcedsql.connect() or 'forcedsql shell'"(
                 exposure_id,
-                list_transform(p.places, lambda s: s.ra),
-                list_transform(p.places, lambda s: s."dec"),
-                list_transform(n.places, lambda s: s.ra),
-                list_transform(n.places, lambda s: s."dec"))) AS measured
-        FROM position_lists(positions, id := id, ra := ra, "dec" := "dec") p,
-             position_lists(coalesce(neighbours, positions)) n
+                list_transform(measured_places.places, lambda s: s.ra),
+                list_transform(measured_places.places, lambda s: s."dec"),
+                list_transform(other_places.places, lambda s: s.ra),
+                list_transform(other_places.places, lambda s: s."dec"))) AS measured
+        FROM position_lists(positions, id := id, ra := ra, "dec" := "dec") measured_places,
+             position_lists(coalesce(neighbours, positions)) other_places
     ) m;

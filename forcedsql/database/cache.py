@@ -102,5 +102,7 @@ class ExposureCache:
 
 
 def size_of(exposure: Exposure) -> int:
-    """Return the bytes of an exposure: of its pixels in memory, and about those of all else."""
-    return exposure.nbytes + OTHER_BYTES
+    """Return the bytes of an exposure: of its pixels and background, and about those of all else."""
+    from forcedsql.measure.mesh_background import mesh_bytes  # noqa: PLC0415 - loads scipy
+
+    return exposure.nbytes + mesh_bytes(exposure) + OTHER_BYTES

@@ -1,7 +1,7 @@
 """The driver: positions to pixels, batches through the plugins, corrections at the end."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from threading import Lock
 from weakref import WeakKeyDictionary
 
@@ -13,15 +13,17 @@ from forcedsql.errors import ConfigError, OffImageError
 from forcedsql.exposure import Exposure
 from forcedsql.geometry import Box, nearest_pixel
 from forcedsql.measure.ap_corr import apply_ap_corr
+from forcedsql.measure.background_subtraction import subtract_local_background
 from forcedsql.measure.batch import INVALID_PSF, Batch, Columns
 from forcedsql.measure.joint_flux import joint_flux
 from forcedsql.measure.kernels import Planes, default_kernel
 from forcedsql.measure.kernels.protocol import contiguous
+from forcedsql.measure.mesh_background import MeshSubtracted, without_mesh_background
 from forcedsql.measure.noise_replacement import uncovered_in_turn
 from forcedsql.measure.reach import read_needed_rows
 from forcedsql.measure.scale_variance import scale_variance
 from forcedsql.phases import PSF, phase
-from forcedsql.plugins import CATALOG_ORDER, Plugin, plugins_in_order
+from forcedsql.plugins import CATALOG_ORDER, LOCAL_BACKGROUND, Plugin, plugins_in_order
 from forcedsql.schema import UNDEBLENDED, Column, measured_columns
 
 _TILE = 128
@@ -65,11 +67,10 @@ def measure_positions(
     OffImageError
         If a position is off the image and the configuration says "raise".
     ConfigError
-        If a mask plane of the configuration is not in the exposure, or there are neighbours and
-        no joint fit.
+        If a mask plane of the configuration is not in the exposure, there are neighbours and
+        no joint fit, or a joint fit and a local background.
     """
-    if neighbours is not None and config.deblend != "joint":
-        raise ConfigError("neighbours are for a joint fit: set deblend=joint, or leave them out")
+    _check_joint(config, has_neighbours=neighbours is not None)
     x, y, on_sky = pixel_positions(exposure, ra, dec)
     on_image = _contains(exposure.bbox, x, y)
     if config.off_image == "raise" and not on_image.all():
@@ -78,7 +79,7 @@ def measure_positions(
     columns = _blank_columns(schema, len(x))
     columns["x"], columns["y"], columns["centroid_flag"] = x, y, ~np.isfinite(x)
     _flag_unmeasured(columns, ~on_image, on_sky & ~on_image)
-    measured = scale_variance(exposure).exposure if config.do_scale_variance else exposure
+    measured = _as_measured(exposure, config)
     with np.errstate(all="ignore"):
         _measure_rows(measured, x, y, np.flatnonzero(on_image), config, columns)
         if config.deblend == "joint":
@@ -100,11 +101,38 @@ def flux_unit(exposure: Exposure, config: MeasurementConfig) -> str:
 def provenance(exposure: Exposure, config: MeasurementConfig) -> dict[str, str]:
     """Return what made the measurements: version, configuration, variance factor and seed."""
     facts = {"config": json.dumps(config.to_mapping()), "config_digest": config.digest()}
+    if config.subtract_background == "mesh":
+        facts["background"] = _mesh_subtracted(exposure, config).summary
     if config.do_scale_variance:
-        facts["VARIANCE_SCALE"] = repr(scale_variance(exposure).factor)
+        facts["VARIANCE_SCALE"] = repr(scale_variance(_without_background(exposure, config)).factor)
     if config.do_replace_with_noise:
         facts["noise_seed"] = str(config.noise_seed)
     return facts
+
+
+def _check_joint(config: MeasurementConfig, *, has_neighbours: bool) -> None:
+    if has_neighbours and config.deblend != "joint":
+        raise ConfigError("neighbours are for a joint fit: set deblend=joint, or leave them out")
+    if config.deblend == "joint" and config.subtract_background == "local":
+        raise ConfigError(
+            "subtract_background=local: stars that are fitted together have no ring of their own; "
+            "set deblend_background=true, or subtract_background=mesh"
+        )
+
+
+def _as_measured(exposure: Exposure, config: MeasurementConfig) -> Exposure:
+    """Return the exposure on which a configuration measures; the one given is not changed."""
+    exposure = _without_background(exposure, config)
+    return scale_variance(exposure).exposure if config.do_scale_variance else exposure
+
+
+def _without_background(exposure: Exposure, config: MeasurementConfig) -> Exposure:
+    mesh = config.subtract_background == "mesh"
+    return _mesh_subtracted(exposure, config).exposure if mesh else exposure
+
+
+def _mesh_subtracted(exposure: Exposure, config: MeasurementConfig) -> MeshSubtracted:
+    return without_mesh_background(exposure, size=config.mesh_size, filter_size=config.mesh_filter)
 
 
 def planes_of(exposure: Exposure) -> Planes:
@@ -219,10 +247,9 @@ def _measure_rows(
             _run_plugins(batch, config)
             for name, values in batch.measured.items():
                 columns[name][part] = values
-    undeblended = plugins_in_order(config.undeblended)
-    for part, batch in _batches(exposure, x, y, rows, config) if undeblended else ():
-        for plugin in undeblended:
-            _run(plugin, batch, config)
+    for part, batch in _batches(exposure, x, y, rows, config) if config.undeblended else ():
+        _run_fluxes(batch, config, config.undeblended)
+        for plugin in plugins_in_order(config.undeblended):
             for column in plugin.columns(config):
                 columns[UNDEBLENDED + column.source][part] = batch.measured[column.source]
 
@@ -256,15 +283,21 @@ def _batches(
 
 def _run_plugins(batch: Batch, config: MeasurementConfig) -> None:
     """Fill in ``batch.measured``, each plugin seeing what those before it have measured."""
-    plugins = plugins_in_order(config.all_plugins)
-    for plugin in plugins:
-        if plugin.order < CATALOG_ORDER:
-            _run(plugin, batch, config)
+    calculated = [p for p in plugins_in_order(config.all_plugins) if p.order >= CATALOG_ORDER]
+    _run_fluxes(batch, config, set(config.all_plugins) - {p.name for p in calculated})
     if config.do_ap_corr:
         apply_ap_corr(batch, config)
-    for plugin in plugins:
-        if plugin.order >= CATALOG_ORDER:
-            _run(plugin, batch, config)
+    for plugin in calculated:
+        _run(plugin, batch, config)
+
+
+def _run_fluxes(batch: Batch, config: MeasurementConfig, names: Collection[str]) -> None:
+    """Run plugins on pixels, and take the local background off their fluxes where that is asked for."""
+    local = config.subtract_background == "local"
+    for plugin in plugins_in_order((*names, LOCAL_BACKGROUND) if local else names):
+        _run(plugin, batch, config)
+    if local:
+        subtract_local_background(batch, config, names)
 
 
 def _run(plugin: Plugin, batch: Batch, config: MeasurementConfig) -> None:

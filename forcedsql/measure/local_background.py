@@ -1,19 +1,33 @@
 """base_LocalBackground: the sky in a ring around a position."""
 
 import numpy as np
+import pyarrow as pa
 
 from forcedsql.arrays import Float32Array, FloatArray, IntArray
 from forcedsql.config import MeasurementConfig
 from forcedsql.measure.batch import INVALID_PSF, Batch, Columns, plane_bits
-from forcedsql.measure.spans import Groups, clipped_statistics, ellipse_spans
-from forcedsql.plugins import FLUX_ORDER, Plugin, PluginOption
+from forcedsql.measure.reach import whole_rows
+from forcedsql.measure.spans import Groups, clipped_moments, ellipse_spans
+from forcedsql.plugins import FLUX_ORDER, LOCAL_BACKGROUND, Plugin, PluginOption
 from forcedsql.schema import FLUX, Column, flag_column, value_column
 
-NAME = "base_LocalBackground"
+NAME = LOCAL_BACKGROUND
 
 
-def local_background_columns(_: MeasurementConfig) -> tuple[Column, ...]:
-    """Return the columns of the local background; ``sky`` is DP1's name of it."""
+def local_background_columns(config: MeasurementConfig) -> tuple[Column, ...]:
+    """Return the columns of the local background; ``sky`` is DP1's name of it.
+
+    Where the background is subtracted there is one more than in LSST: the number of pixels,
+    which the error of the subtraction needs.
+    """
+    number = value_column(
+        "sky_npixels",
+        f"{NAME}_npixels",
+        "pixels in the ring after clipping",
+        type_=pa.int32(),
+        unit="pix",
+        ucd="meta.number;instr.pixel",
+    )
     return (
         value_column(
             "sky",
@@ -34,6 +48,7 @@ def local_background_columns(_: MeasurementConfig) -> tuple[Column, ...]:
             "localBackground_flag_noGoodPixels", f"{NAME}_flag_noGoodPixels", "no good pixel in the ring"
         ),
         flag_column("localBackground_flag_noPsf", f"{NAME}_flag_noPsf", "the exposure has no PSF"),
+        *((number,) if config.subtract_background == "local" else ()),
     )
 
 
@@ -45,28 +60,43 @@ def local_background(batch: Batch, config: MeasurementConfig) -> Columns:
     scatter of the pixels, not that of their mean (meas_base ``src/LocalBackground.cc``).
     """
     n = len(batch)
-    mean, sigma, good = np.full(n, np.nan), np.full(n, np.nan), np.zeros(n, np.bool_)
-    known = np.zeros(n, np.bool_)
-    if batch.psf_shapes is not None:
-        radius = batch.psf_radius.astype(np.float32)
-        known = np.isfinite(radius)
+    mean, sigma, number = np.full(n, np.nan), np.full(n, np.nan), np.zeros(n, np.int64)
+    good = np.zeros(n, np.bool_)
+    radius = _radius(batch, config)
+    known = np.isfinite(radius)
+    if known.any():
         owner, values = _ring_pixels(batch, config, radius)
         good = np.bincount(owner, minlength=n) > 0
         finite = np.isfinite(values)
-        mean, sigma = clipped_statistics(
+        mean, sigma, number = clipped_moments(
             Groups.of(owner[finite], values[finite], n),
             sigmas=config.plugin_option(NAME, "bgRej"),
             iterations=config.plugin_option(NAME, "bgIter"),
         )
-    has_psf = batch.psf_shapes is not None
-    return {
+    columns: Columns = {
         "sky": np.where(good, mean, np.nan),
         "skyErr": np.where(good, sigma, np.nan),
         "localBackground_flag": ~good,
         "localBackground_flag_noGoodPixels": ~good & known,
-        "localBackground_flag_noPsf": np.full(n, not has_psf),
-        INVALID_PSF: ~known,
+        "localBackground_flag_noPsf": np.full(n, batch.psf_shapes is None),
+        INVALID_PSF: ~np.isfinite(batch.psf_radius),
     }
+    if config.subtract_background == "local":
+        columns["sky_npixels"] = number.astype(np.int32)
+    return columns
+
+
+def local_background_reach(batch: Batch, config: MeasurementConfig) -> int:
+    """Return how many rows the rings of a batch reach."""
+    largest = np.nanmax(_radius(batch, config), initial=0.0)
+    return whole_rows(float(largest) * config.plugin_option(NAME, "annulusOuter"), batch)
+
+
+def _radius(batch: Batch, config: MeasurementConfig) -> Float32Array:
+    """Return the unit of the rings' radii, (n,) in pixels; NaN where there is none."""
+    radius = batch.psf_radius.astype(np.float32)
+    given = np.float32(config.plugin_option(NAME, "sigmaWithoutPsf"))
+    return np.where(np.isnan(radius) & (given > 0.0), given, radius)
 
 
 def _ring_pixels(
@@ -99,6 +129,7 @@ PLUGIN = Plugin(
     columns=local_background_columns,
     measure=local_background,
     needs_psf=True,
+    reach=local_background_reach,
     options=(
         PluginOption(name="annulusInner", default=7.0, meaning="inner radius of the ring in PSF sigmas"),
         PluginOption(name="annulusOuter", default=15.0, meaning="outer radius of the ring in PSF sigmas"),
@@ -107,5 +138,10 @@ PLUGIN = Plugin(
         ),
         PluginOption(name="bgRej", default=3.0, meaning="clipping threshold in standard deviations"),
         PluginOption(name="bgIter", default=3, meaning="number of clipping passes"),
+        PluginOption(
+            name="sigmaWithoutPsf",
+            default=0.0,
+            meaning="PSF sigma in pixels to take where there is no PSF; 0 flags such positions",
+        ),
     ),
 )

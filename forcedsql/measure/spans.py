@@ -155,27 +155,37 @@ class Groups:
 
 
 def clipped_statistics(groups: Groups, *, sigmas: float, iterations: int) -> tuple[FloatArray, FloatArray]:
-    """Return mean and standard deviation of groups after clipping outliers, (n,) float64 each.
+    """Return mean and standard deviation of groups after clipping; see `clipped_moments`."""
+    mean, sigma, _ = clipped_moments(groups, sigmas=sigmas, iterations=iterations)
+    return mean, sigma
+
+
+def clipped_moments(
+    groups: Groups, *, sigmas: float, iterations: int
+) -> tuple[FloatArray, FloatArray, IntArray]:
+    """Return mean and standard deviation of groups after clipping outliers, and the values left.
 
     The first clip is about the median, with a width from the interquartile range; the later
     ones about the clipped mean (afw ``src/math/Statistics.cc``).  Values that are not finite
-    must have been left out.  Both are NaN for an empty group, and the deviation for one value.
+    must have been left out.  Each is (n,); both moments are NaN for an empty group, and the
+    deviation for one value.
     """
     owner, values = groups.owner, groups.values.astype(np.float64)
     mean = groups.quantile(0.5)
     sigma = IQR_TO_SIGMA * (groups.quantile(0.75) - groups.quantile(0.25))
+    number = groups.counts
     for _ in range(iterations):
         kept = np.abs(values - mean[owner]) <= sigmas * sigma[owner]
-        mean, sigma = _mean_and_sigma(owner[kept], values[kept], len(groups.counts), mean)
-    return mean, sigma
+        mean, sigma, number = _moments(owner[kept], values[kept], len(groups.counts), mean)
+    return mean, sigma, number
 
 
-def _mean_and_sigma(
+def _moments(
     owner: IntArray, values: FloatArray, count: int, guess: FloatArray
-) -> tuple[FloatArray, FloatArray]:
+) -> tuple[FloatArray, FloatArray, IntArray]:
     number = np.bincount(owner, minlength=count)
     with np.errstate(all="ignore"):
         from_guess = values - guess[owner]
         shift = np.bincount(owner, from_guess, count) / number
         squares = np.bincount(owner, np.square(from_guess - shift[owner]), count)
-        return guess + shift, np.sqrt(squares / (number - 1))
+        return guess + shift, np.sqrt(squares / (number - 1)), number

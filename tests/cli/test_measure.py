@@ -142,3 +142,10 @@ def test_a_reference_exposure_is_reproduced_from_the_command_line(cli, reference
     flux, error = (expected[f"base_PsfFlux_instFlux{s}"].to_numpy() for s in ("", "Err"))
     difference = (got["base_PsfFlux_flux"].to_numpy() - flux) / error
     assert np.nanmax(np.abs(difference)) < 1e-8  # sigma, as the issue asks
+
+
+def test_the_background_that_was_subtracted_is_written(cli, visit_image, positions, tmp_path):
+    out = tmp_path / "o.parquet"
+    result = cli("measure", visit_image, positions, "-o", out, "--set", "subtract_background=mesh")
+    assert result.code == 0, result.err
+    assert read_table(out).schema.metadata[b"forcedsql.background"].startswith(b"mesh of 64 pixels")
