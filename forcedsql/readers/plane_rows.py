@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import deflate
 import numpy as np
 import pyarrow as pa
 
@@ -24,6 +25,7 @@ _ALGORITHMS = ("GZIP_1", "GZIP_2")
 # What is unpacked at a time stays in the processor's cache.
 _UNPACKED_BYTES = 1 << 18
 _LENGTH_BYTES = 4
+_WELL_PACKED = 8
 
 
 class StoredPlane(Protocol):
@@ -180,13 +182,33 @@ def _unpack(packed: bytes, length: IntArray, unpacked: AnyArray) -> None:
     if (sizes != unpacked.size // len(length)).any():
         raise ReadError("a compressed tile does not hold one row of pixels")
     try:
-        # All tiles in one call, which leaves the interpreter to other threads all the while.
-        with pa.CompressedInputStream(pa.BufferReader(packed), "gzip") as stream:
-            filled = stream.readinto(unpacked)
-    except (OSError, pa.ArrowException) as fault:
+        if len(packed) * _WELL_PACKED < unpacked.size:
+            filled = _unpack_together(packed, unpacked)
+        else:
+            filled = _unpack_one_by_one(packed, ends - length, ends, unpacked)
+    except (OSError, pa.ArrowException, deflate.DeflateError) as fault:
         raise ReadError(f"a compressed tile is damaged: {' '.join(str(fault).split())}") from fault
     if filled != unpacked.size:
         raise ReadError(f"compressed tiles hold {filled} bytes where {unpacked.size} are expected")
+
+
+def _unpack_together(packed: bytes, unpacked: AnyArray) -> int:
+    # One call, which leaves the interpreter to other threads all the while.
+    with pa.CompressedInputStream(pa.BufferReader(packed), "gzip") as stream:
+        return int(stream.readinto(unpacked))
+
+
+def _unpack_one_by_one(packed: bytes, starts: IntArray, ends: IntArray, unpacked: AnyArray) -> int:
+    """Unpack by libdeflate, which takes half of zlib's time for noise, and twice as much for a constant."""
+    tiles, row_bytes = memoryview(packed), unpacked.size // len(starts)
+    rows = [
+        deflate.gzip_decompress(tiles[start:end], row_bytes)
+        for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
+    ]
+    held = np.frombuffer(b"".join(rows), np.uint8)
+    if held.size == unpacked.size:
+        unpacked[:] = held
+    return held.size
 
 
 def _put_in_order(unpacked: AnyArray, pixels: AnyArray, *, shuffled: bool) -> None:
