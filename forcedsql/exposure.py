@@ -87,6 +87,9 @@ class Exposure:
     unsupported : mapping of str to str
         Components that the file has but no decoder knows: component name to class name; of a
         detector that is damaged also why.
+    origins : mapping of str to str
+        Where each part of an image was taken from and how it is read, in words, for formats
+        that leave it open (plain FITS): "error", "mask", "PSF", "zero point", "background".
     """
 
     image: Float32Array
@@ -103,6 +106,7 @@ class Exposure:
     unit: str = ""
     info: ExposureInfo = field(default_factory=ExposureInfo)
     unsupported: Mapping[str, str] = field(default_factory=dict)
+    origins: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.image.ndim != 2:

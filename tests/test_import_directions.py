@@ -12,6 +12,8 @@ LAYERS = (
     {"ast_text", "ast_mapping", "ast_library"},
     {
         "config",
+        "open_options",
+        "sky_noise",
         "plugins",
         "schema",
         "slots",

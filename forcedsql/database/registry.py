@@ -93,6 +93,20 @@ exposure_layout = Table(
     comment="layouts of the files of exposures, of those formats that can be read in part",
 )
 
+exposure_options = Table(
+    "exposure_options",
+    metadata,
+    Column("exposure_id", Text, primary_key=True, comment="id of the exposure"),
+    Column("options", Text, nullable=False, comment="how its file is opened, JSON; {} by convention"),
+    Column("side_files", Text, nullable=False, comment="other files that it is made of, their state, JSON"),
+    Column("error", Text, comment="what the variance is made of"),
+    Column("mask", Text, comment="where the mask planes are from"),
+    Column("psf", Text, comment="where the PSF is from"),
+    Column("zero_point", Text, comment="how fluxes become nJy"),
+    Column("background", Text, comment="whether the sky is in the image"),
+    comment="how plain FITS images were opened, and what was taken for their parts",
+)
+
 measurement_run = Table(
     "measurement_run",
     metadata,
@@ -223,9 +237,12 @@ def look_up(
     con: "duckdb.DuckDBPyConnection", database: str, exposure_ids: Sequence[str]
 ) -> dict[str, RegisteredExposure]:
     """Return the registry's committed rows of exposures by id; unknown ids are left out."""
-    table = f"{quote_identifier(database)}.main.exposure"
+    schema = f"{quote_identifier(database)}.main"
     condition = "= ?" if len(exposure_ids) == 1 else "= ANY(?)"
-    query = f"SELECT {', '.join(_FILE_COLUMNS)} FROM {table} WHERE exposure_id {condition}"  # noqa: S608 - quoted
+    query = (
+        f"SELECT {', '.join(_FILE_COLUMNS)}, options, side_files FROM {schema}.exposure "  # noqa: S608 - quoted
+        f"LEFT JOIN {schema}.exposure_options USING (exposure_id) WHERE exposure_id {condition}"
+    )
     rows = con.execute(query, [exposure_ids[0] if len(exposure_ids) == 1 else list(exposure_ids)]).fetchall()
     return {row[0]: RegisteredExposure(*row) for row in rows}
 

@@ -52,6 +52,8 @@ class FitsFile:
         Bytes of the file; None where it is compressed as a whole.
     stream : binary file
         The file that the HDUs are read from.
+    path : Path
+        Where it is.
 
     Attributes
     ----------
@@ -65,7 +67,8 @@ class FitsFile:
         By every method, where the file is damaged or lacks what is asked for.
     """
 
-    def __init__(self, hdus: Any, size: int | None, stream: BinaryIO) -> None:
+    def __init__(self, hdus: Any, size: int | None, stream: BinaryIO, path: Path) -> None:
+        self.path = path
         self._hdus = hdus
         self._stream = stream
         self.condensed: dict[str, Any] = {}
@@ -250,7 +253,7 @@ def open_fits(path: Path) -> Iterator[FitsFile]:
             # Reading without memory mapping keeps no array tied to the open file.
             hdus = fits.open(stream, mode="readonly", memmap=False)
         try:
-            yield FitsFile(hdus, None if gzipped else path.stat().st_size, stream)
+            yield FitsFile(hdus, None if gzipped else path.stat().st_size, stream, path)
         finally:
             with reading("its end"):
                 hdus.close()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 from forcedsql.errors import ReadError
@@ -22,11 +23,15 @@ class KnownFile(FitsFile):
     ----------
     layout : FileLayout
     file : FileBytes
+    path : Path
     open_fully : callable
         Opens the same file by its own headers.
     """
 
-    def __init__(self, layout: FileLayout, file: FileBytes, open_fully: Callable[[], FitsFile]) -> None:
+    def __init__(
+        self, layout: FileLayout, file: FileBytes, path: Path, open_fully: Callable[[], FitsFile]
+    ) -> None:
+        self.path = path
         self._layout = layout
         self._file = file
         self._open_fully = open_fully
@@ -99,4 +104,4 @@ def open_known(state: FileState, layout: FileLayout) -> Iterator[KnownFile]:
     if layout.size != state.size:
         raise ReadError(f"the layout is that of a file of {layout.size} bytes; it has {state.size}")
     with state.open() as file, ExitStack() as opened:
-        yield KnownFile(layout, file, lambda: opened.enter_context(open_fits(state.path)))
+        yield KnownFile(layout, file, state.path, lambda: opened.enter_context(open_fits(state.path)))

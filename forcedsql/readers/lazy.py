@@ -9,8 +9,9 @@ from typing import Any
 from forcedsql.arrays import AnyArray, Float32Array
 from forcedsql.errors import ReadError
 from forcedsql.exposure import Exposure
+from forcedsql.open_options import OpenOptions
 from forcedsql.pixel_rows import MaskArray, PixelRows
-from forcedsql.readers import limits, reader_of, recognised
+from forcedsql.readers import limits, read_whole, reader_of, recognised, require_usable
 from forcedsql.readers.cards import integer_card
 from forcedsql.readers.file_bytes import FileBytes, FileState
 from forcedsql.readers.fits_file import FitsFile, open_fits
@@ -38,7 +39,7 @@ class OpenedFile:
     layout: str
 
 
-def open_lazily(path: str | Path, layout: str = "") -> OpenedFile:
+def open_lazily(path: str | Path, layout: str = "", options: OpenOptions | None = None) -> OpenedFile:
     """Open an exposure so that measuring reads only the rows that it looks at.
 
     The results are those of `forcedsql.open_exposure` to the bit.
@@ -48,10 +49,12 @@ def open_lazily(path: str | Path, layout: str = "") -> OpenedFile:
     path : str or Path
     layout : str
         What an earlier opening of this very file gave.  One that does not fit is not used.
+    options : OpenOptions, optional
+        How a plain FITS image is to be read.
 
     Raises
     ------
-    ReadError, FileLimitError
+    ReadError, FileLimitError, ConfigError
         As `forcedsql.open_exposure`.  Damage of pixels shows when they are read.
     """
     path = Path(path)
@@ -61,9 +64,10 @@ def open_lazily(path: str | Path, layout: str = "") -> OpenedFile:
         except ReadError:
             pass  # the file's own headers decide, and what is wrong with them is what is said
     with recognised(path) as (reader, file):
+        require_usable(options, reader)
         found: FileLayout | None = file.layout()
         if found is None or not hasattr(reader, "read_lazily"):
-            return OpenedFile(reader.read_exposure(file), "")
+            return OpenedFile(read_whole(reader, file, options), "")
         exposure = reader.read_lazily(file, _rows_by(FileState.of(path), found))
         # Only now is it known which objects of the archive are worth keeping in condensed form.
         return OpenedFile(exposure, replace(found, condensed=file.condensed).to_json())
