@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from forcedsql.exposure import Exposure as Exposure
     from forcedsql.measure import measure as measure
     from forcedsql.measure import residual_image as residual_image
+    from forcedsql.open_options import OpenOptions as OpenOptions
     from forcedsql.plots import plot_flux_ratio as plot_flux_ratio
     from forcedsql.readers import open_exposure as open_exposure
     from forcedsql.runs import run as run
@@ -41,6 +42,7 @@ _MODULE_OF = {
     "FluxComparison": "compare",
     "ForcedSQLError": "errors",
     "MeasurementConfig": "config",
+    "OpenOptions": "open_options",
     "Tolerance": "compare",
     "compare_fluxes": "compare",
     "compare_summary": "compare",

@@ -204,11 +204,22 @@ class OpenOptions:
     def with_absolute_paths(self) -> "OpenOptions":
         """Return options that mean the same files from whatever folder they are used."""
         changed: dict[str, Any] = {name: _absolute(getattr(self, name)) for name in _LOCATIONS}
-        if self.psf and not self.psf.startswith(_PSF_PROFILES) and self.psf != "none":
-            match = _PSF_FILE.fullmatch(self.psf)
-            if match is not None:
-                changed["psf"] = (match["kind"] or "") + _absolute(match["file"]) + (match["rest"] or "")
+        spec = psf_file(self.psf)
+        if spec is not None:
+            kind, file, rest = spec
+            changed["psf"] = kind + _absolute(file) + rest
         return replace(self, **changed)
+
+
+def psf_file(spec: str) -> tuple[str, str, str] | None:
+    """Take the file out of a PSF's specification: what is before, the file, and what is after it.
+
+    None for a PSF that is not in a file.
+    """
+    match = _PSF_FILE.fullmatch(spec)
+    if match is None or spec == "none" or spec.startswith(_PSF_PROFILES):
+        return None
+    return match["kind"] or "", match["file"], match["rest"] or ""
 
 
 def profile_names() -> tuple[str, ...]:

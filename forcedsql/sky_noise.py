@@ -6,12 +6,20 @@ import numpy as np
 from scipy import ndimage, special
 
 from forcedsql.arrays import AnyArray, BoolArray, Float32Array, FloatArray
+from forcedsql.exposure import Exposure
+
+NOT_SKY = ("BAD", "SAT", "CR", "INTRP", "EDGE", "NO_DATA", "SUSPECT")
+"""Mask planes whose pixels say nothing of the noise of the sky."""
+
+BELIEVABLE = 0.2
+"""Part by which the noise of the sky and the stated one may differ before something is wrong."""
 
 _TILE = 64
 _CLIP = 3.0
 _PASSES = 3
 _SOURCE_MARGIN = 3
 _FEWEST_PIXELS = 16
+_MOST_VARIANCE = 9.0
 
 _SIGMA_PER_DEVIATION = 1.0 / (np.sqrt(2.0) * special.erfinv(0.5))
 # What is left of a Gaussian after clipping has a smaller median deviation.
@@ -32,6 +40,37 @@ class Sky:
 
     residual: Float32Array
     level: float
+
+
+def noise_ratio(exposure: Exposure) -> float:
+    """Return the noise that the sky of an exposure has, over that which its variance plane states.
+
+    Parameters
+    ----------
+    exposure : Exposure
+        Pixels of the planes `NOT_SKY` are left out, and sources.
+
+    Returns
+    -------
+    float
+        1 for a variance that is right; NaN where too few pixels are left.
+    """
+    bits = sum(1 << exposure.mask_planes[name] for name in NOT_SKY if name in exposure.mask_planes)
+    variance = exposure.variance
+    good = ((exposure.mask.astype(np.int64) & bits) == 0) & np.isfinite(exposure.image)
+    good &= np.isfinite(variance) & (variance > 0)
+    sky = find_sky(exposure.image, good)
+    return stated_ratio(sky, variance, good)
+
+
+def stated_ratio(sky: "Sky", variance: AnyArray, good: BoolArray) -> float:
+    """Return the noise of a sky over that which a variance plane states; see `noise_ratio`."""
+    if not good.any():
+        return float("nan")
+    # Pixels of very little weight are as good as masked, and mostly hold something else than sky.
+    good = good & (variance <= _MOST_VARIANCE * np.median(variance[good]))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return robust_rms(sky.residual / np.sqrt(variance), good)
 
 
 def find_sky(image: AnyArray, good: BoolArray) -> Sky:

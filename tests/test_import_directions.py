@@ -13,7 +13,6 @@ LAYERS = (
     {
         "config",
         "open_options",
-        "sky_noise",
         "plugins",
         "schema",
         "slots",
@@ -26,7 +25,7 @@ LAYERS = (
         "transforms",
         "footprints",
     },
-    {"psf", "exposure", "lazy_exposure", "coadd_inputs", "detector", "exposure_file"},
+    {"psf", "exposure", "lazy_exposure", "coadd_inputs", "detector", "exposure_file", "sky_noise"},
     {"readers", "writer", "measure", "tables"},
     {"simulate"},
     {"database"},

@@ -2,14 +2,18 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from forcedsql.cli.exits import ExitCode
 from forcedsql.cli.narrate import progress, say
+from forcedsql.cli.open_options import opens_exposures, say_origins
 from forcedsql.cli.options import DatabaseArgument, open_database
 from forcedsql.cli.output import count
+
+if TYPE_CHECKING:
+    from forcedsql.open_options import OpenOptions
 
 
 class OnConflict(StrEnum):
@@ -32,29 +36,33 @@ def init(database: DatabaseArgument) -> None:
         )
 
 
+@opens_exposures
 def ingest(
     database: DatabaseArgument,
-    files: Annotated[list[Path], typer.Argument(help="Exposures to register: afw ExposureF FITS files.")],
+    files: Annotated[list[Path], typer.Argument(help="Exposures: afw, lsst.images or plain FITS.")],
     on_conflict: Annotated[
         OnConflict, typer.Option(help="What to do with a file whose id is taken by another file.")
     ] = OnConflict.REPLACE,
+    opening: "OpenOptions | None" = None,
 ) -> None:
     """Register exposures, so that SQL can name them.
 
     The ids are printed: visit:VISIT:DETECTOR, coadd:TRACT:PATCH:BAND, or the file's name.
-    Doing it again changes nothing.
+    Doing it again changes nothing. Of plain FITS images it says what it took for error, mask,
+    PSF, zero point and background.
     """
     from forcedsql.database import iter_ingest
 
     failed = 0
     with open_database(database) as con, progress("reading exposures", len(files)) as step:
-        for done in iter_ingest(con, files, on_conflict=on_conflict.value):
+        for done in iter_ingest(con, files, on_conflict=on_conflict.value, options=opening):
             step()
             if done.status == "failed":
                 failed += 1
                 say(f"forcedsql: {done.error}")
             else:
                 typer.echo(f"{done.exposure_id}\t{done.status}\t{done.path}")
+                say_origins(done.exposure_id, done.origins)
     if failed:
         say(f"{failed} of {count(len(files), 'file')} could not be registered")
         raise typer.Exit(ExitCode.CANNOT_OPEN)

@@ -5,11 +5,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from forcedsql.cli.exits import ExitCode
 from forcedsql.cli.narrate import progress, say
+from forcedsql.cli.options import open_database
+from forcedsql.cli.output import count
 from forcedsql.errors import ForcedSQLError
 
 LIBRARIES = (
@@ -41,10 +44,17 @@ class Check:
     found: str
 
 
-def doctor() -> None:
+def doctor(
+    database: Annotated[
+        str | None,
+        typer.Argument(metavar="[DB]", help="Also compare the stated noise of its exposures with their sky."),
+    ] = None,
+) -> None:
     """Report versions, and test that this installation measures.
 
-    Bundled sources are measured and compared with their catalogue. Exit code 1 if a check fails.
+    Bundled sources are measured and compared with their catalogue. With a database, the variance
+    of each exposure is compared with the scatter of its sky, and a difference of more than 20 %
+    in the noise is warned about. Exit code 1 if a check fails; a warning is no failure.
     """
     import forcedsql
 
@@ -57,6 +67,7 @@ def doctor() -> None:
         for check in run_checks():
             failed += not check.passed
             typer.echo(f"{'OK  ' if check.passed else 'FAIL'}  {check.name}: {check.found}")
+    failed += 0 if database is None else check_exposures(database)
     if failed:
         say(f"forcedsql: {failed} of the checks failed")
         raise typer.Exit(ExitCode.FAILED)
@@ -69,6 +80,32 @@ def run_checks() -> Iterator[Check]:
             yield Check(name, passed=True, found=check())
         except (ForcedSQLError, ImportError, OSError) as error:
             yield Check(name, passed=False, found=" ".join(str(error).split()))
+
+
+def check_exposures(database: str) -> int:
+    """Report on the noise of every exposure of a database; return how many cannot be read."""
+    from forcedsql.database import iter_noise
+    from forcedsql.sky_noise import BELIEVABLE
+
+    unreadable = doubtful = checked = 0
+    with open_database(database) as con, progress("looking at the noise of exposures") as step:
+        for found in iter_noise(con):
+            step()
+            checked += 1
+            verdict, words = "OK  ", f"the noise of the sky is {found.ratio:.3f} times the stated one"
+            if found.error:
+                verdict, words = "FAIL", found.error
+                unreadable += 1
+            elif not abs(found.ratio - 1.0) <= BELIEVABLE:
+                verdict = "WARN"
+                doubtful += 1
+            typer.echo(f"{verdict}  {found.exposure_id}: {words}")
+    if doubtful:
+        say(
+            f"the variance of {doubtful} of {count(checked, 'exposure')} does not agree with the sky's own "
+            "noise: was the error image taken for another kind? (forcedsql ingest --error-kind)"
+        )
+    return unreadable
 
 
 def bundled_survey() -> tuple[Path, Path]:

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from forcedsql.cli.narrate import progress, say
+from forcedsql.cli.open_options import opens_exposures
 from forcedsql.cli.output import count
 
 if TYPE_CHECKING:
     from forcedsql.exposure import Exposure
+    from forcedsql.open_options import OpenOptions
 
 Lines = Iterator[tuple[str, str]]
 
@@ -32,12 +34,14 @@ _WITHOUT = {
 }
 
 
+@opens_exposures
 def info(
-    exposure: Annotated[Path, typer.Argument(help="Exposure: an afw ExposureF or lsst.images FITS file.")],
+    exposure: Annotated[Path, typer.Argument(help="Exposure: afw, lsst.images or plain FITS.")],
     plot: Annotated[
         Path | None,
         typer.Option("--plot", help="Draw the PSF over the field into this file (png, pdf, svg)."),
     ] = None,
+    opening: "OpenOptions | None" = None,
 ) -> None:
     """Describe an exposure, and what it allows to measure.
 
@@ -47,7 +51,7 @@ def info(
     from forcedsql.readers import archive_classes, open_exposure
 
     with progress(f"reading {exposure.name}"):
-        opened = open_exposure(exposure)
+        opened = open_exposure(exposure, options=opening)
         classes = archive_classes(exposure)
     lines = [("file", str(exposure)), *describe(opened)]
     unknown = [f"{c.name} ({c.count})" for c in classes if not c.known]
@@ -65,6 +69,7 @@ def info(
 
 def describe(exposure: "Exposure") -> Lines:
     """Yield (name, value) lines on an exposure."""
+    yield from ((f"taken for {part}", words) for part, words in exposure.origins.items())
     yield from _identity(exposure)
     yield from _planes(exposure)
     yield from _sky(exposure)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from forcedsql.cli.narrate import progress, say
+from forcedsql.cli.open_options import opens_exposures, say_origins
 from forcedsql.cli.options import AngleUnit, ColumnNames, ConfigOption, SetOption, configuration
 from forcedsql.cli.output import count
 
@@ -14,10 +15,12 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from forcedsql.config import MeasurementConfig
+    from forcedsql.open_options import OpenOptions
 
 
+@opens_exposures
 def measure(
-    exposure: Annotated[Path, typer.Argument(help="Calibrated exposure: an afw ExposureF FITS file.")],
+    exposure: Annotated[Path, typer.Argument(help="Calibrated exposure: afw, lsst.images or plain FITS.")],
     positions: Annotated[
         Path,
         typer.Argument(help="Table of ids and ICRS positions: parquet, csv, ecsv, fits, votable, arrow."),
@@ -47,6 +50,7 @@ def measure(
     ] = None,
     config: ConfigOption = None,
     settings: SetOption = None,
+    opening: "OpenOptions | None" = None,
 ) -> None:
     """Measure one exposure at the positions of a table.
 
@@ -61,7 +65,8 @@ def measure(
     table_format(output)
     table = read_table(positions)
     with progress(f"reading {exposure.name}"):
-        opened = open_exposure(exposure)
+        opened = open_exposure(exposure, options=opening)
+    say_origins(exposure.name, opened.origins)
     started = perf_counter()
     with progress(f"measuring {count(table.num_rows, 'position')}"):
         measured = measure_table(

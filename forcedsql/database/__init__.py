@@ -4,15 +4,18 @@ from forcedsql.database.catalog import load_catalog
 from forcedsql.database.connection import config_of, connect
 from forcedsql.database.engine import engine
 from forcedsql.database.ingest import IngestedFile, ingest, iter_ingest
+from forcedsql.database.noise import ExposureNoise, iter_noise
 from forcedsql.database.quoting import quote_identifier, quote_literal
 
 __all__ = [
+    "ExposureNoise",
     "IngestedFile",
     "config_of",
     "connect",
     "engine",
     "ingest",
     "iter_ingest",
+    "iter_noise",
     "load_catalog",
     "quote_identifier",
     "quote_literal",

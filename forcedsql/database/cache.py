@@ -23,12 +23,17 @@ class ExposureKey(NamedTuple):
         Modification time of the file as it is now.
     sha256 : str
         Checksum of the file as it was registered.
+    options, side_files : str
+        How a plain FITS image is opened, and the state of the other files that it is made of;
+        see the table ``exposure_options``.  Empty for exposures that describe themselves.
     """
 
     exposure_id: str
     path: str
     mtime_ns: int
     sha256: str
+    options: str = ""
+    side_files: str = ""
 
 
 class ExposureCache:

@@ -1,19 +1,24 @@
 """ingest: exposures into the registry, file by file."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import duckdb
 
 from forcedsql.config import MeasurementConfig
 from forcedsql.database.footprint import Footprint, footprint_of
 from forcedsql.database.quoting import quote_identifier
+from forcedsql.database.registry import ORIGINS, look_up_origins
 from forcedsql.errors import DatabaseError, ForcedSQLError
 from forcedsql.exposure import Exposure, ExposureInfo
-from forcedsql.exposure_file import sha256_of
+from forcedsql.exposure_file import changed_file, sha256_of, states_of
+from forcedsql.open_options import OpenOptions
+
+if TYPE_CHECKING:
+    from forcedsql.readers.lazy import OpenedFile
 
 OnConflict = Literal["replace", "keep", "error"]
 Status = Literal["added", "replaced", "unchanged", "kept", "failed"]
@@ -33,12 +38,15 @@ class IngestedFile:
         "" where it failed before it had one.
     error : str
         One line on why it failed, "" otherwise.
+    origins : mapping of str to str
+        What was taken for the parts of a plain FITS image; see `Exposure.origins`.
     """
 
     path: Path
     status: Status
     exposure_id: str = ""
     error: str = ""
+    origins: Mapping[str, str] = field(default_factory=dict)
 
 
 def ingest(
@@ -47,6 +55,7 @@ def ingest(
     *,
     exposure_id: str | Sequence[str] | None = None,
     on_conflict: OnConflict = "replace",
+    options: OpenOptions | None = None,
 ) -> list[IngestedFile]:
     """Register exposures, so that SQL can name them.
 
@@ -66,6 +75,8 @@ def ingest(
         neither is known.
     on_conflict : {"replace", "keep", "error"}
         What to do with a file whose id is taken by another one.
+    options : OpenOptions, optional
+        How plain FITS images are read; kept with each exposure, so that it is read so ever after.
 
     Returns
     -------
@@ -78,7 +89,7 @@ def ingest(
     DatabaseError
         If the connection has no registry, or there are not as many ids as files.
     """
-    return list(iter_ingest(con, paths, exposure_id=exposure_id, on_conflict=on_conflict))
+    return list(iter_ingest(con, paths, exposure_id=exposure_id, on_conflict=on_conflict, options=options))
 
 
 def iter_ingest(
@@ -87,6 +98,7 @@ def iter_ingest(
     *,
     exposure_id: str | Sequence[str] | None = None,
     on_conflict: OnConflict = "replace",
+    options: OpenOptions | None = None,
 ) -> Iterator[IngestedFile]:
     """Do as `ingest`, and yield each result when its file is done."""
     files = [Path(p).resolve() for p in ([paths] if isinstance(paths, str | Path) else paths)]
@@ -97,11 +109,12 @@ def iter_ingest(
         raise DatabaseError(f"{len(ids)} exposure ids for {len(files)} files: give one each")
     if on_conflict not in ("replace", "keep", "error"):
         raise DatabaseError(f"on_conflict: {on_conflict!r} is not one of replace, keep, error")
+    wanted = _Wanted(on_conflict, None if options is None else options.with_absolute_paths())
     done: dict[str, Path] = {}
     with con.cursor() as cursor:
         _require_registry(cursor)
         for path, given in zip(files, ids, strict=True):
-            result = _ingest_file(cursor, path, given, on_conflict, done)
+            result = _ingest_file(cursor, path, given, wanted, done)
             if result.exposure_id:
                 done.setdefault(result.exposure_id, path)
             yield result
@@ -124,20 +137,28 @@ def _require_registry(cursor: duckdb.DuckDBPyConnection) -> None:
         raise DatabaseError("the connection has no registry; open it with forcedsql.connect") from error
 
 
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """How the caller wants files registered."""
+
+    on_conflict: OnConflict
+    options: OpenOptions | None
+
+
 def _ingest_file(
     cursor: duckdb.DuckDBPyConnection,
     path: Path,
     given: str | None,
-    on_conflict: OnConflict,
+    wanted: _Wanted,
     done: dict[str, Path],
 ) -> IngestedFile:
     """Register one file; whatever is wrong with it becomes part of the result."""
     try:
         status = path.stat()
-        unchanged = _unchanged(cursor, path, given, status)
+        unchanged = _unchanged(cursor, path, given, status, wanted.options)
         if unchanged is not None:
-            return IngestedFile(path, "unchanged", unchanged)
-        return _register(cursor, path, given, on_conflict, done)
+            return IngestedFile(path, "unchanged", unchanged, origins=look_up_origins(cursor, unchanged))
+        return _register(cursor, path, given, wanted, done)
     except OSError as error:
         reason = f"cannot read {path}: {error.strerror or error}"
     except ForcedSQLError as error:
@@ -151,30 +172,35 @@ def _register(
     cursor: duckdb.DuckDBPyConnection,
     path: Path,
     given: str | None,
-    on_conflict: OnConflict,
+    wanted: _Wanted,
     done: dict[str, Path],
 ) -> IngestedFile:
     from forcedsql.readers import lazy  # noqa: PLC0415 - loads astropy
 
     status = path.stat()
-    file = lazy.open_lazily(path)
+    file = lazy.open_lazily(path, options=wanted.options)
     opened = file.exposure
     exposure_id = given or name_exposure(opened.info, path)
     before = _registered_path(cursor, exposure_id)
     if before not in (None, str(path)):
-        if on_conflict == "keep":
+        if wanted.on_conflict == "keep":
             return IngestedFile(path, "kept", exposure_id)
-        if on_conflict == "error" or exposure_id in done:
+        if wanted.on_conflict == "error" or exposure_id in done:
             raise DatabaseError(
                 f"{path}: the id {exposure_id!r} belongs to {before}; give it an exposure_id of its own"
             )
     outline = footprint_of(opened)
-    _write(cursor, _row(opened, outline, exposure_id, path, status), outline, file.layout)
-    return IngestedFile(path, "added" if before is None else "replaced", exposure_id)
+    _write(cursor, _row(opened, outline, exposure_id, path, status), outline, file)
+    done_status: Status = "added" if before is None else "replaced"
+    return IngestedFile(path, done_status, exposure_id, origins=opened.origins)
 
 
 def _unchanged(
-    cursor: duckdb.DuckDBPyConnection, path: Path, given: str | None, status: os.stat_result
+    cursor: duckdb.DuckDBPyConnection,
+    path: Path,
+    given: str | None,
+    status: os.stat_result,
+    options: OpenOptions | None,
 ) -> str | None:
     """Return the id under which this very file is registered already, its time renewed."""
     rows = cursor.execute(
@@ -182,6 +208,8 @@ def _unchanged(
     ).fetchall()
     for exposure_id, size, mtime_ns, sha256 in rows:
         if given not in (None, exposure_id) or size != status.st_size:
+            continue
+        if not _opens_the_same(cursor, str(exposure_id), path, options):
             continue
         if mtime_ns == status.st_mtime_ns:
             return str(exposure_id)
@@ -192,6 +220,24 @@ def _unchanged(
             )
             return str(exposure_id)
     return None
+
+
+def _opens_the_same(
+    cursor: duckdb.DuckDBPyConnection, exposure_id: str, path: Path, options: OpenOptions | None
+) -> bool:
+    """Tell whether an exposure is registered with the parts that it would be given today."""
+    from forcedsql.readers import lazy  # noqa: PLC0415 - loads astropy
+
+    rows = cursor.execute(
+        "SELECT options, side_files FROM exposure_options WHERE exposure_id = ?", [exposure_id]
+    ).fetchall()
+    if not rows:
+        return options is None or not options.given()
+    (before, side_files) = rows[0]
+    if changed_file(side_files):
+        return False
+    pinned = lazy.pinned_options(path, options)
+    return pinned is not None and pinned.to_json() == before
 
 
 def _registered_path(cursor: duckdb.DuckDBPyConnection, exposure_id: str) -> str | None:
@@ -243,7 +289,7 @@ def _kind(info: ExposureInfo) -> str:
 
 
 def _write(
-    cursor: duckdb.DuckDBPyConnection, row: dict[str, Any], outline: Footprint | None, layout: str
+    cursor: duckdb.DuckDBPyConnection, row: dict[str, Any], outline: Footprint | None, file: "OpenedFile"
 ) -> None:
     columns = ", ".join(map(quote_identifier, row))
     marks = ", ".join("?" for _ in row)
@@ -256,7 +302,12 @@ def _write(
         cursor.execute("DELETE FROM exposure_coverage WHERE exposure_id = ?", [exposure_id])
         cursor.execute("INSERT INTO exposure_coverage SELECT ?, unnest(?::BIGINT[])", [exposure_id, cells])
         # An empty layout opens the file by its own headers, as does an outdated one.
-        cursor.execute("INSERT OR REPLACE INTO exposure_layout VALUES (?, ?)", [exposure_id, layout])
+        cursor.execute("INSERT OR REPLACE INTO exposure_layout VALUES (?, ?)", [exposure_id, file.layout])
+        cursor.execute("DELETE FROM exposure_options WHERE exposure_id = ?", [exposure_id])
+        if file.options is not None:
+            origins = [file.exposure.origins.get(name) for name in ORIGINS]
+            values = [exposure_id, file.options.to_json(), states_of(file.side_files), *origins]
+            cursor.execute(f"INSERT INTO exposure_options VALUES ({', '.join('?' * len(values))})", values)  # noqa: S608 - marks
     except BaseException:
         cursor.rollback()
         raise

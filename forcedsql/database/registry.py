@@ -99,6 +99,7 @@ exposure_options = Table(
     Column("exposure_id", Text, primary_key=True, comment="id of the exposure"),
     Column("options", Text, nullable=False, comment="how its file is opened, JSON; {} by convention"),
     Column("side_files", Text, nullable=False, comment="other files that it is made of, their state, JSON"),
+    Column("image", Text, comment="what the image is and in which unit"),
     Column("error", Text, comment="what the variance is made of"),
     Column("mask", Text, comment="where the mask planes are from"),
     Column("psf", Text, comment="where the PSF is from"),
@@ -148,6 +149,9 @@ measurement_task = Table(
     comment="ledger of runs, one row per run and exposure that it measured",
 )
 
+
+ORIGINS = ("image", "error", "mask", "PSF", "zero point", "background")
+"""Names in `Exposure.origins`, in the order of their columns in ``exposure_options``."""
 
 _FILE_COLUMNS = ("exposure_id", "access_url", "file_size", "file_mtime_ns", "sha256")
 
@@ -254,6 +258,15 @@ def look_up_layouts(
     table = f"{quote_identifier(database)}.main.exposure_layout"
     query = f"SELECT exposure_id, layout FROM {table} WHERE exposure_id = ANY(?)"  # noqa: S608 - quoted
     return dict(con.execute(query, [list(exposure_ids)]).fetchall())
+
+
+def look_up_origins(con: "duckdb.DuckDBPyConnection", exposure_id: str) -> dict[str, str]:
+    """Return what was taken for the parts of a plain image; nothing for other formats."""
+    rows = con.execute(
+        "SELECT image, error, mask, psf, zero_point, background FROM exposure_options WHERE exposure_id = ?",
+        [exposure_id],
+    ).fetchall()
+    return dict(zip(ORIGINS, rows[0], strict=True)) if rows else {}
 
 
 def _sql(element: DDLElement) -> str:

@@ -11,7 +11,8 @@ from forcedsql.database.cache import ExposureCache, ExposureKey
 from forcedsql.database.registry import look_up, look_up_layouts
 from forcedsql.errors import DatabaseError, UnknownExposureError
 from forcedsql.exposure import Exposure
-from forcedsql.exposure_file import RegisteredExposure, sha256_of
+from forcedsql.exposure_file import RegisteredExposure, changed_file, sha256_of
+from forcedsql.open_options import OpenOptions
 
 if TYPE_CHECKING:
     import duckdb
@@ -90,7 +91,7 @@ class Session:
 
     def open(self, key: ExposureKey, layout: str = "") -> Exposure:
         """Return the opened exposure of a key; its pixels may be in the file still."""
-        return self.cache.get(key, lambda: _open(key.path, layout))
+        return self.cache.get(key, lambda: _open(key, layout))
 
     def _ask(
         self,
@@ -117,7 +118,20 @@ class Session:
                 f"the file of exposure {registered.exposure_id!r} cannot be read: {path}: "
                 f"{os.strerror(error.errno or 0)}; put it back or ingest it from where it is now"
             ) from error
-        key = ExposureKey(registered.exposure_id, path, status.st_mtime_ns, registered.sha256)
+        key = ExposureKey(
+            registered.exposure_id,
+            path,
+            status.st_mtime_ns,
+            registered.sha256,
+            registered.options or "",
+            registered.side_files or "",
+        )
+        changed = changed_file(key.side_files)
+        if changed:
+            raise DatabaseError(
+                f"{changed}, which exposure {key.exposure_id!r} is made of, has changed or gone since it "
+                "was ingested; ingest the exposure again"
+            )
         same_time = status.st_mtime_ns == registered.file_mtime_ns
         if status.st_size != registered.file_size or not (same_time or self._is_same_file(key)):
             raise DatabaseError(f"{path} has changed since it was ingested; ingest it again")
@@ -130,7 +144,8 @@ class Session:
         return self._verified[key] == key.sha256
 
 
-def _open(path: str, layout: str) -> Exposure:
+def _open(key: ExposureKey, layout: str) -> Exposure:
     from forcedsql.readers import lazy  # noqa: PLC0415 - loads astropy
 
-    return lazy.open_lazily(path, layout).exposure
+    options = OpenOptions.from_json(key.options) if key.options else None
+    return lazy.open_lazily(key.path, layout, options).exposure

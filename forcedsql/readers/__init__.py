@@ -50,15 +50,10 @@ def open_exposure(path: str | Path, *, options: "OpenOptions | None" = None) -> 
         If the options do not fit the file, or it is of a format that takes none.
     """
     with recognised(Path(path)) as (reader, file):
-        return read_whole(reader, file, options)
-
-
-def read_whole(reader: Any, file: Any, options: "OpenOptions | None") -> "Exposure":
-    """Read an exposure by the module of its format; see `open_exposure`."""
-    require_usable(options, reader)
-    takes = hasattr(reader, "TAKES_OPTIONS")
-    exposure: Exposure = reader.read_exposure(file, options) if takes else reader.read_exposure(file)
-    return exposure
+        require_usable(options, reader)
+        takes = hasattr(reader, "TAKES_OPTIONS")
+        exposure: Exposure = reader.read_exposure(file, options) if takes else reader.read_exposure(file)
+        return exposure
 
 
 def require_usable(options: "OpenOptions | None", reader: Any) -> None:

@@ -11,7 +11,7 @@ from forcedsql.errors import ReadError
 from forcedsql.exposure import Exposure
 from forcedsql.open_options import OpenOptions
 from forcedsql.pixel_rows import MaskArray, PixelRows
-from forcedsql.readers import limits, read_whole, reader_of, recognised, require_usable
+from forcedsql.readers import limits, reader_of, recognised, require_usable
 from forcedsql.readers.cards import integer_card
 from forcedsql.readers.file_bytes import FileBytes, FileState
 from forcedsql.readers.fits_file import FitsFile, open_fits
@@ -33,10 +33,16 @@ class OpenedFile:
         Its pixels are in the file still, unless the format or a gzipped file forbids.
     layout : str
         See `FileLayout.to_json`; "" where there is none.
+    options : OpenOptions or None
+        Those that read a plain FITS image in this way again; None for other formats.
+    side_files : tuple of Path
+        Further files that it is made of.
     """
 
     exposure: Exposure
     layout: str
+    options: OpenOptions | None = None
+    side_files: tuple[Path, ...] = ()
 
 
 def open_lazily(path: str | Path, layout: str = "", options: OpenOptions | None = None) -> OpenedFile:
@@ -67,10 +73,33 @@ def open_lazily(path: str | Path, layout: str = "", options: OpenOptions | None 
         require_usable(options, reader)
         found: FileLayout | None = file.layout()
         if found is None or not hasattr(reader, "read_lazily"):
-            return OpenedFile(read_whole(reader, file, options), "")
+            return _read_whole(reader, file, options)
         exposure = reader.read_lazily(file, _rows_by(FileState.of(path), found))
         # Only now is it known which objects of the archive are worth keeping in condensed form.
         return OpenedFile(exposure, replace(found, condensed=file.condensed).to_json())
+
+
+def pinned_options(path: str | Path, options: OpenOptions | None = None) -> OpenOptions | None:
+    """Return the options that `open_lazily` would, without reading pixels.
+
+    Raises
+    ------
+    ReadError, FileLimitError, ConfigError
+        As `forcedsql.open_exposure`.
+    """
+    with recognised(Path(path)) as (reader, file):
+        require_usable(options, reader)
+        if not hasattr(reader, "TAKES_OPTIONS"):
+            return None
+        pinned: OpenOptions = reader.pinned_options(file, options)
+        return pinned
+
+
+def _read_whole(reader: Any, file: FitsFile, options: OpenOptions | None) -> OpenedFile:
+    if not hasattr(reader, "TAKES_OPTIONS"):
+        return OpenedFile(reader.read_exposure(file), "")
+    image = reader.read_plain(file, options)
+    return OpenedFile(image.exposure, "", image.options, image.side_files)
 
 
 def _open_known(path: Path, layout: FileLayout) -> Exposure:

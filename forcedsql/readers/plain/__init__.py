@@ -4,12 +4,15 @@ What a file does not say is found by convention, given by a survey's profile, or
 (`OpenOptions`), each over the one before; `Exposure.origins` says what was taken.
 """
 
+from dataclasses import dataclass
+from pathlib import Path
+
 from forcedsql.exposure import Exposure
-from forcedsql.open_options import OpenOptions
+from forcedsql.open_options import OpenOptions, psf_file
 from forcedsql.readers.archive import ArchiveClass
 from forcedsql.readers.fits_file import FitsFile
 from forcedsql.readers.plain.locations import Hdu, folder_of
-from forcedsql.readers.plain.parts import read_parts
+from forcedsql.readers.plain.parts import read_parts, resolve
 
 TAKES_OPTIONS = True
 """Marks the reader whose files need not say everything themselves."""
@@ -43,8 +46,42 @@ def read_exposure(file: FitsFile, options: OpenOptions | None = None) -> Exposur
     FileLimitError
         If it asks for more than `forcedsql.readers.limits` grants.
     """
+    return read_plain(file, options).exposure
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PlainImage:
+    """An image as it was read, and how to read it so again.
+
+    Parameters
+    ----------
+    exposure : Exposure
+    options : OpenOptions
+        Complete: nothing is left to what may lie beside the image another time.
+    side_files : tuple of Path
+        The other files that it is made of.
+    """
+
+    exposure: Exposure
+    options: OpenOptions
+    side_files: tuple[Path, ...]
+
+
+def read_plain(file: FitsFile, options: OpenOptions | None = None) -> PlainImage:
+    """Read a plain image; see `read_exposure`."""
     with folder_of(file.path, file) as folder:
-        return read_parts(folder, options or OpenOptions())
+        resolved = resolve(folder, options or OpenOptions())
+        pinned = resolved.pinned
+        exposure = read_parts(folder, resolved)
+        psf = psf_file(pinned.psf)
+        files = dict.fromkeys((*folder.side_files, *(() if psf is None else (Path(psf[1]),))))
+        return PlainImage(exposure, pinned, tuple(files))
+
+
+def pinned_options(file: FitsFile, options: OpenOptions | None = None) -> OpenOptions:
+    """Return the options of `read_plain` without reading pixels."""
+    with folder_of(file.path, file) as folder:
+        return resolve(folder, options or OpenOptions()).pinned
 
 
 def archive_classes(_: FitsFile) -> tuple[ArchiveClass, ...]:

@@ -6,7 +6,7 @@ Each is only a guess by name; what was taken is said when an exposure is registe
 from dataclasses import dataclass
 
 from forcedsql.errors import ConfigError, ReadError
-from forcedsql.open_options import OpenOptions
+from forcedsql.open_options import OpenOptions, psf_file
 from forcedsql.readers.plain.locations import Folder, Hdu
 
 SCIENCE_NAMES = ("SCI", "IMAGE", "SCIENCE", "DATA")
@@ -110,7 +110,7 @@ def _science(folder: Folder, options: OpenOptions) -> tuple[Hdu, int]:
     if options.science:
         hdu = folder.find(f"[{options.science.strip('[]')}]", what="science")
         if not hdu.is_image():
-            raise ConfigError(f"science: {hdu.label} is no image of two dimensions")
+            raise ReadError(f"science: {hdu.label} is no image of two dimensions")
         return hdu, 1
     images = [hdu for hdu in folder.hdus() if hdu.is_image()]
     if not images:
@@ -142,9 +142,7 @@ def _error(folder: Folder, options: OpenOptions, science: Hdu) -> tuple[Hdu | No
         if path is not None and kind in ("", found):
             return folder.find(str(path), science, what="error"), found
     if kind:
-        raise ConfigError(
-            f"error_kind is {kind!r}, and no such image is found: give its file or HDU by error"
-        )
+        raise ReadError(f"error_kind is {kind!r}, and no such image is found: give its file or HDU by error")
     return None, "none"
 
 
@@ -186,11 +184,15 @@ def _psf(folder: Folder, options: OpenOptions) -> tuple[str, bool]:
     """Return the specification of the PSF, and whether it was found by name."""
     if options.psf == "none":
         return "", False
+    spec = psf_file(options.psf)
+    if spec is not None:
+        before, file, after = spec
+        path = folder.side_file(file)
+        if path is None and "{" in file:
+            return "", False
+        return f"{before}{path or file}{after}", "{" in file
     if options.psf:
-        if "{" not in options.psf:
-            return options.psf, False
-        path = folder.side_file(options.psf)
-        return ("" if path is None else str(path)), True
+        return options.psf, False
     for pattern in _PSF_FILES:
         path = folder.side_file(pattern)
         if path is not None:

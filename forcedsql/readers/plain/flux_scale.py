@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from astropy import units
 
-from forcedsql.errors import ConfigError
+from forcedsql.errors import ConfigError, ReadError
 from forcedsql.open_options import OpenOptions
 from forcedsql.readers.cards import Cards, number_card
 from forcedsql.readers.decoders.calibration import AB_ZERO_POINT_NJY
@@ -114,7 +114,9 @@ def flux_scale(
     Raises
     ------
     ConfigError
-        If the zero point is a card that is not there, or cannot be used.
+        If the zero point is no magnitude.
+    ReadError
+        If it is a card that is not there.
     """
     if options.zeropoint != "":
         return _given(options.zeropoint, cards, exposure_time)
@@ -158,12 +160,12 @@ def _of_card(name: str, cards: Cards, exposure_time: float | None) -> FluxScale:
     keyword, per_second = name.removesuffix("/s"), name.endswith("/s")
     value = number_card(cards, keyword)
     if value is None:
-        raise ConfigError(f"zeropoint: the header has no number {keyword}")
+        raise ReadError(f"zeropoint: the header has no number {keyword}")
     how = f"{keyword} {value:g} (AB)"
     if not per_second or exposure_time is None:
         return FluxScale(_njy_of_magnitude(value), how + (" of one unit per second" if per_second else ""))
     if not exposure_time > 0:
-        raise ConfigError(f"zeropoint: {keyword} is per second, and the exposure time is {exposure_time}")
+        raise ReadError(f"zeropoint: {keyword} is per second, and the exposure time is {exposure_time}")
     factor = _njy_of_magnitude(value) / exposure_time
     return FluxScale(factor, f"{how} of one unit per second, {exposure_time:g} s")
 
@@ -240,14 +242,14 @@ def number_option(value: float | str, cards: Cards, name: str) -> float | None:
 
     Raises
     ------
-    ConfigError
+    ReadError
         If there is no such card, or it holds no number.
     """
     if value == "" or isinstance(value, float):
         return None if value == "" else float(value)
     found = number_card(cards, str(value))
     if found is None:
-        raise ConfigError(f"{name}: {value!r} is neither a number nor a card of the header that holds one")
+        raise ReadError(f"{name}: {value!r} is neither a number nor a card of the header that holds one")
     return found
 
 

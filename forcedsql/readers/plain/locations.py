@@ -112,6 +112,8 @@ class Folder:
         Raises
         ------
         ConfigError
+            If the location is not spelled as one.
+        ReadError
             If there is no such file or HDU.
         """
         match = _LOCATION.fullmatch(location)
@@ -119,17 +121,17 @@ class Folder:
             raise ConfigError(f"{what}: {location!r} is not FILE, FILE[EXT] or [EXT]")
         path = self.path if not match["file"] else self.side_file(match["file"])
         if path is None:
-            raise ConfigError(f"{what}: there is no file {location!r} here or beside {self.path}")
+            raise ReadError(f"{what}: there is no file {location!r} here or beside {self.path}")
         hdus = list(self.hdus(path))
         if match["hdu"]:
             found = _named(hdus, match["hdu"])
             if found is None:
                 have = ", ".join(h.name or str(h.number) for h in hdus)
-                raise ConfigError(f"{what}: {path} has no HDU {match['hdu']!r}; it has {have}")
+                raise ReadError(f"{what}: {path} has no HDU {match['hdu']!r}; it has {have}")
             return found
         images = [h for h in hdus if h.is_image()]
         if not images:
-            raise ConfigError(f"{what}: {path} holds no image")
+            raise ReadError(f"{what}: {path} holds no image")
         return _like(images, like)
 
     def side_file(self, pattern: str) -> Path | None:

@@ -16,9 +16,6 @@ from forcedsql.readers.planes import read_mask_planes
 STANDARD_PLANES = ("BAD", "SAT", "INTRP", "CR", "EDGE", "DETECTED", "DETECTED_NEGATIVE", "SUSPECT", "NO_DATA")
 """In the order of their bits, as afw has them."""
 
-NOT_SKY = ("BAD", "SAT", "CR", "EDGE", "NO_DATA", "SUSPECT")
-"""Planes whose pixels say nothing of the noise of the sky."""
-
 _MOST_VALUES = 8
 
 
@@ -90,7 +87,7 @@ def read_mask(values: AnyArray, cards: Cards, kind: str, codes: Codes) -> ReadMa
     if kind == "planes":
         named = read_mask_planes(cards)
         if not named:
-            raise ConfigError("mask_kind is planes, and the header of the mask has no MP_ cards")
+            raise ReadError("mask_kind is planes, and the header of the mask has no MP_ cards")
         return _of_bits(
             values, tuple((bit, name) for name, bit in named.items()), "planes named by MP_ cards"
         )

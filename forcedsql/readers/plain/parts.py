@@ -1,12 +1,13 @@
 """The parts of a plain image put together as an exposure, with a record of where each is from."""
 
+from dataclasses import dataclass, replace
 from importlib import import_module
 
 import numpy as np
 
 from forcedsql.arrays import AnyArray, BoolArray, Float32Array
 from forcedsql.calibration import PhotoCalib
-from forcedsql.errors import ConfigError, ReadError
+from forcedsql.errors import ReadError
 from forcedsql.exposure import Exposure
 from forcedsql.open_options import OpenOptions, recognised_profile
 from forcedsql.psf.protocol import Psf
@@ -24,9 +25,9 @@ from forcedsql.readers.plain.flux_scale import (
 )
 from forcedsql.readers.plain.identity import exposure_info
 from forcedsql.readers.plain.locations import Folder, Hdu
-from forcedsql.readers.plain.mask import NOT_SKY, ReadMask, no_mask, read_mask
+from forcedsql.readers.plain.mask import ReadMask, no_mask, read_mask
 from forcedsql.readers.plain.variance import NoiseModel, NoisePlane, has_weight, variance_plane
-from forcedsql.sky_noise import Sky, find_sky, robust_rms
+from forcedsql.sky_noise import BELIEVABLE, NOT_SKY, Sky, find_sky, robust_rms, stated_ratio
 from forcedsql.wcs import FitsWcs, SkyWcs, has_sky_cards
 
 _ARCSEC_PER_RADIAN = 206264.80624709636
@@ -34,11 +35,57 @@ _ARCSEC_PER_RADIAN = 206264.80624709636
 _ZERO_LEVEL = 0.5
 
 
-def read_parts(folder: Folder, options: OpenOptions) -> Exposure:
-    """Read all parts of an image; see `forcedsql.readers.plain.read_exposure`."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Resolved:
+    """What an image is made of, before its pixels are read.
+
+    Parameters
+    ----------
+    parts : Parts
+    options : OpenOptions
+        Those that were asked for, with all that stands behind them.
+    frame : sdss.Frame or None
+    recognised : bool
+        Whether the survey's profile was found by the file's name and header.
+    """
+
+    parts: Parts
+    options: OpenOptions
+    frame: sdss.Frame | None
+    recognised: bool
+
+    @property
+    def pinned(self) -> OpenOptions:
+        """Options that open the same files again, whatever comes to lie beside them later."""
+        parts, science = self.parts, self.parts.science
+        mask = "" if self.frame is not None and self.frame.mask is not None else "none"
+        return replace(
+            self.options,
+            profile=self.options.profile or "none",
+            science=f"[{science.number}]",
+            error="none" if parts.error is None else _place(parts.error, science),
+            error_kind=parts.error_kind,
+            mask=mask if parts.mask is None else _place(parts.mask, science),
+            psf=parts.psf or "none",
+        ).with_absolute_paths()
+
+
+def resolve(folder: Folder, options: OpenOptions) -> Resolved:
+    """Find out what an image is made of; see `forcedsql.readers.plain.read_exposure`."""
     frame = sdss.find_frame(folder)
-    options, recognised = _with_survey(folder, options, frame)
-    parts = find_parts(folder, options)
+    recognised = ""
+    if frame is not None:
+        options = frame.options.updated(options)
+    elif not options.profile:
+        recognised = recognised_profile(folder.path.name, folder.file.cards(0))
+    if recognised:
+        options = OpenOptions.from_profile(recognised).updated(options)
+    return Resolved(find_parts(folder, options), options, frame, bool(recognised))
+
+
+def read_parts(folder: Folder, resolved: Resolved) -> Exposure:
+    """Read the pixels of all parts of an image; see `forcedsql.readers.plain.read_exposure`."""
+    parts, options, frame = resolved.parts, resolved.options, resolved.frame
     cards = {**folder.file.cards(0), **parts.science.cards}
     unit = pixel_unit(options.unit or str(cards.get("BUNIT", "")))
     image = _image(parts.science, cards, options)
@@ -52,8 +99,8 @@ def read_parts(folder: Folder, options: OpenOptions) -> Exposure:
     scale = flux_scale(unit, cards, options, exposure_seconds(cards, options), area)
     psf = _psf(parts.psf, (height, width), options.xy0, area)
     origins = {
-        "image": _image_words(parts, options, unit, cards, recognised=recognised),
-        "error": _words(parts, "error", parts.error, noise.how),
+        "image": _image_words(resolved, unit, cards),
+        "error": _words(parts, "error", parts.error, noise.how) + _noise_words(noise, sky, good),
         "mask": _words(parts, "mask", parts.mask, mask.how),
         "PSF": _psf_words(parts, psf),
         "zero point": scale.how + ("" if scale.factor is None else f"; 1 unit is {scale.factor:.8g} nJy"),
@@ -76,12 +123,8 @@ def read_parts(folder: Folder, options: OpenOptions) -> Exposure:
     )
 
 
-def _with_survey(folder: Folder, options: OpenOptions, frame: sdss.Frame | None) -> tuple[OpenOptions, bool]:
-    """Return options with what is known of the image's survey behind them, and whether it was recognised."""
-    if frame is not None:
-        return frame.options.updated(options), False
-    name = "" if options.profile else recognised_profile(folder.path.name, folder.file.cards(0))
-    return (OpenOptions.from_profile(name).updated(options), True) if name else (options, False)
+def _place(hdu: Hdu, science: Hdu) -> str:
+    return f"[{hdu.number}]" if hdu.path == science.path else f"{hdu.path}[{hdu.number}]"
 
 
 def _image(science: Hdu, cards: Cards, options: OpenOptions) -> Float32Array:
@@ -109,7 +152,7 @@ def _wcs(folder: Folder, science: Hdu, options: OpenOptions) -> SkyWcs | None:
     hdu = folder.find(options.wcs, science, what="wcs") if options.wcs else science
     if not has_sky_cards(hdu.cards):
         if options.wcs:
-            raise ConfigError(f"wcs: {hdu.label} has no celestial projection")
+            raise ReadError(f"wcs: {hdu.label} has no celestial projection")
         return None
     return FitsWcs(hdu.cards, options.xy0)
 
@@ -170,14 +213,22 @@ def _words(parts: Parts, name: str, hdu: Hdu | None, how: str) -> str:
     return f"{how}, from {hdu.label}" + (" (found by its name)" if name in parts.guessed else "")
 
 
-def _image_words(
-    parts: Parts, options: OpenOptions, unit: PixelUnit, cards: Cards, *, recognised: bool
-) -> str:
+def _noise_words(noise: NoisePlane, sky: Sky, good: BoolArray) -> str:
+    ratio = stated_ratio(sky, noise.variance, good)
+    if not np.isfinite(ratio):
+        return "; there is no sky to check it by"
+    sigma = float(np.sqrt(np.median(noise.variance[good])))
+    words = f"; {sigma:.4g} per pixel, the sky's own noise is {ratio:.3f} times that"
+    return words + ("" if abs(ratio - 1.0) <= BELIEVABLE else ": DOUBTFUL")
+
+
+def _image_words(resolved: Resolved, unit: PixelUnit, cards: Cards) -> str:
+    parts, options = resolved.parts, resolved.options
     words = f"{parts.science.label} in {unit.name or 'a unit that is not said'}"
     if parts.images > 1:
         words += f", the first of {parts.images} images (science says which)"
-    if options.profile:
-        words += f", profile {options.profile}" + (" (recognised)" if recognised else "")
+    if options.profile not in ("", "none"):
+        words += f", profile {options.profile}" + (" (recognised)" if resolved.recognised else "")
     pedestal = number_option(options.pedestal, cards, "pedestal")
     return words + (f", less {pedestal:g}" if pedestal else "")
 

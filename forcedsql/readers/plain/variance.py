@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from forcedsql.arrays import AnyArray, BoolArray, Float32Array
-from forcedsql.errors import ConfigError
+from forcedsql.errors import ReadError
 from forcedsql.sky_noise import Sky, robust_rms
 
 _LEAST_OF_SKY = 0.1
@@ -78,7 +78,7 @@ def variance_plane(
 
     Raises
     ------
-    ConfigError
+    ReadError
         If it needs a gain that is not known, or there is no pixel to find the noise by.
     """
     if model.kind == "counts":
@@ -89,9 +89,7 @@ def variance_plane(
         variance, how = _of_image(error, good, sky, model.kind)
     if model.adds_photon_noise:
         if model.electrons is None:
-            raise ConfigError(
-                "photon_noise needs the gain: give gain, in photoelectrons per unit of the image"
-            )
+            raise ReadError("photon_noise needs the gain: give gain, in photoelectrons per unit of the image")
         variance = _with_photons(variance, sky, model.electrons)
         how += f", plus photon noise at {model.electrons:g} e- per unit"
     elif model.kind in _SCALED:
@@ -101,7 +99,7 @@ def variance_plane(
 
 def _of_counts(image: AnyArray, model: NoiseModel) -> NoisePlane:
     if model.electrons is None:
-        raise ConfigError(
+        raise ReadError(
             "error_kind counts needs the gain: give gain, in photoelectrons per unit of the image"
         )
     # A pixel that noise has brought below zero still has the noise of an empty one.
@@ -141,5 +139,5 @@ def _with_photons(variance: AnyArray, sky: Sky, electrons: float) -> AnyArray:
 
 def _found(rms: float) -> float:
     if not (np.isfinite(rms) and rms > 0):
-        raise ConfigError("the noise of the image cannot be found on its pixels: give an error image")
+        raise ReadError("the noise of the image cannot be found on its pixels: give an error image")
     return rms
