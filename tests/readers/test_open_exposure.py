@@ -50,9 +50,9 @@ def test_a_file_that_is_not_fits_is_refused_with_what_was_seen(tmp_path):
 
 
 def test_a_fits_file_of_another_kind_is_refused_with_what_is_supported(tmp_path):
-    path = tmp_path / "plain.fits"
-    fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(np.zeros((2, 2)), name="SCI")]).writeto(path)
-    refused(path, "its HDUs are PRIMARY, SCI; supported: afw ExposureF")
+    path = tmp_path / "cube.fits"
+    fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(np.zeros((2, 2, 2)), name="SCI")]).writeto(path)
+    refused(path, "its HDUs are PRIMARY, SCI; supported: afw ExposureF, lsst.images, plain FITS")
 
 
 def test_an_image_without_mask_and_variance_is_refused(tmp_path):
