@@ -38,7 +38,7 @@ def measured_whole(files):
     from forcedsql.readers import lazy
 
     with connect() as con, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lazy, "open_lazily", lambda path, _="": lazy.OpenedFile(open_exposure(path), ""))
+        patch.setattr(lazy, "open_lazily", lambda path, *_, **__: lazy.OpenedFile(open_exposure(path), ""))
         ingest(con, files)
         return to_bytes(con)
 
