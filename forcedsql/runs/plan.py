@@ -29,9 +29,10 @@ WITH counted AS (
     SELECT exposure_id, count(*) AS positions, sum(digest) AS digest FROM run_pairs GROUP BY exposure_id
 )
 SELECT
-    e.exposure_id, e.access_url, e.file_size, e.file_mtime_ns, e.sha256,
+    e.exposure_id, e.access_url, e.file_size, e.file_mtime_ns, e.sha256, o.options, o.side_files,
     e.psf_kind IS NOT NULL, e.footprint IS NOT NULL, n.positions, n.digest
 FROM run_exposures e LEFT JOIN counted n USING (exposure_id)
+LEFT JOIN exposure_options o USING (exposure_id)
 ORDER BY e.exposure_id
 """
 
@@ -124,7 +125,7 @@ def make_plan(
         elif positions is None:
             empty.append(exposure.exposure_id)
         else:
-            made_from = Fingerprint(config_digest, exposure.sha256, f"{positions}:{int(digest):x}")
+            made_from = Fingerprint(config_digest, exposure.digest, f"{positions}:{int(digest):x}")
             planned.append(PlannedExposure(exposure, int(positions), made_from, bool(has_psf)))
     ((covered,),) = con.execute("SELECT count(DISTINCT position) FROM run_pairs").fetchall()
     return Plan(requested, tuple(planned), requested.count - covered, tuple(empty), tuple(without_sky))

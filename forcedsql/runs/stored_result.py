@@ -12,7 +12,8 @@ class Fingerprint:
     config_digest : str
         Hash of the measurement configuration.
     file_sha256 : str
-        Checksum of the exposure's file, as registered.
+        Checksum of the exposure's file, as registered; of a plain FITS image with what is
+        kept of how it is opened.
     positions_digest : str
         Number and hash of the positions on the exposure, whatever their order.
     """

@@ -185,8 +185,10 @@ def _open(task: ExposureTask) -> Exposure:
     except OSError as error:
         raise ReadError(f"cannot read {path}: {os.strerror(error.errno or 0)}") from error
     if not same:
-        raise ReadError(f"{path} has changed since it was ingested; ingest it again")
-    return lazy.open_lazily(path, task.layout).exposure
+        raise ReadError(
+            f"{path}, or a file that belongs to it, has changed since it was ingested; ingest it again"
+        )
+    return lazy.open_lazily(path, task.layout, task.exposure.open_options).exposure
 
 
 def _one_line(problem: Exception) -> str:
