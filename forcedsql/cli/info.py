@@ -140,7 +140,7 @@ def _psf(exposure: "Exposure") -> Lines:
 
     if exposure.psf is None:
         if "psf" not in exposure.unsupported:
-            yield "PSF", f"none: {_WITHOUT['psf']}"
+            yield "PSF", "none: no PSF flux; pixel flags look at a circle of psf_footprint_scaling pixels"
         return
     x, y = exposure.bbox.grid(_FIELD_POINTS)
     images, shapes = exposure.psf.images_and_shapes(x, y)

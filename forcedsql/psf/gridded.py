@@ -68,13 +68,16 @@ class GriddedPsf(SampledPsf):
         column, right = _cell(self.grid_x, x)
         row, above = _cell(self.grid_y, y)
         total = np.zeros((len(x), *self._planes.shape[1:]))
+        part = np.empty_like(total)
         valid = np.ones(len(x), dtype=np.bool_)
         for step_y, weight_y in ((0, 1.0 - above), (1, above)):
             for step_x, weight_x in ((0, 1.0 - right), (1, right)):
                 weight = weight_x * weight_y
                 plane = np.minimum(row + step_y, len(self.grid_y) - 1) * len(self.grid_x)
                 plane += np.minimum(column + step_x, len(self.grid_x) - 1)
-                total += weight[:, None, None] * self._planes[plane]
+                np.take(self._planes, plane, axis=0, out=part, mode="clip")
+                part *= weight[:, None, None]
+                total += part
                 valid &= self._complete[plane] | (weight == 0.0)
         return total, valid
 

@@ -11,7 +11,7 @@ from forcedsql.geometry import nearest_pixel
 from forcedsql.psf.drawn_psf import DrawnPsf, normalise
 from forcedsql.psf.image_psf import usable_positions
 
-_ELEMENTS_PER_BATCH = 1 << 19
+_ELEMENTS_PER_BATCH = 1 << 17
 
 
 class SampledPsf(DrawnPsf):
