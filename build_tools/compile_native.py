@@ -87,7 +87,7 @@ def compile_library(target: Path = LIBRARY) -> None:
                 options = (*flags, f"-DISA={isa}", f"-ffp-contract={contract}", "-Wno-psabi")
                 objects.append(_compile(build, SOURCES / f"{name}.c", f"{name}_{isa}", options))
         finished = build / target.name
-        _run(*_compiler(), *_link_flags(), *map(str, objects), "-lm", "-pthread", "-o", str(finished))
+        run(*compiler(), *link_flags(), *map(str, objects), "-lm", "-pthread", "-o", str(finished))
         # A running process may have the old library mapped: replace the file, never overwrite it.
         shutil.copy(finished, target.with_suffix(".new"))
         target.with_suffix(".new").replace(target)
@@ -112,22 +112,31 @@ def _write_binding(build: Path) -> Path:
 def _compile(build: Path, source: Path, name: str, options: tuple[str, ...]) -> Path:
     result = build / f"{name}.o"
     include = (f"-I{SOURCES}", f"-I{sysconfig.get_path('include')}")
-    _run(*_compiler(), *FLAGS, *options, "-pthread", *include, "-c", str(source), "-o", str(result))
+    run(*compiler(), *FLAGS, *options, "-pthread", *include, "-c", str(source), "-o", str(result))
     return result
 
 
-def _compiler() -> list[str]:
+def compiler() -> list[str]:
+    """Return the command of the C compiler, with the flags of the environment."""
     command = os.environ.get("CC") or "cc"
     return [*shlex.split(command), *shlex.split(os.environ.get("CFLAGS", ""))]
 
 
-def _link_flags() -> tuple[str, ...]:
+def link_flags() -> tuple[str, ...]:
+    """Return what makes the compiler link a library that another program loads."""
     if sys.platform == "darwin":
         return ("-bundle", "-undefined", "dynamic_lookup")
     return ("-shared",)
 
 
-def _run(*command: str) -> None:
+def run(*command: str) -> None:
+    """Run a compiler.
+
+    Raises
+    ------
+    CannotCompileError
+        If it is not there, or fails.
+    """
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     except OSError as error:

@@ -1,7 +1,7 @@
 """What the SQL functions of one database share: its configuration, registry and exposures."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
@@ -70,7 +70,7 @@ class Session:
         DatabaseError
             If the file of an exposure is gone, or is not the one that was registered.
         """
-        known = self._ask(look_up, exposure_ids)
+        known = self.look_up(exposure_ids)
         for exposure_id in exposure_ids:
             if exposure_id not in known:
                 raise UnknownExposureError(
@@ -86,12 +86,20 @@ class Session:
         """
         if all(key in self.cache for key in keys):
             return {}
-        known = self._ask(look_up_layouts, [key.exposure_id for key in keys])
+        known = self.look_up_layouts([key.exposure_id for key in keys])
         return {key: known[key.exposure_id] for key in keys if key.exposure_id in known}
 
     def open(self, key: ExposureKey, layout: str = "") -> Exposure:
         """Return the opened exposure of a key; its pixels may be in the file still."""
         return self.cache.get(key, lambda: _open(key, layout))
+
+    def look_up(self, exposure_ids: Sequence[str]) -> Mapping[str, RegisteredExposure]:
+        """Return the registry's committed rows of exposures by id; unknown ids are left out."""
+        return self._ask(look_up, exposure_ids)
+
+    def look_up_layouts(self, exposure_ids: Sequence[str]) -> Mapping[str, str]:
+        """Return the layouts of exposures' files by id, of those that have one."""
+        return self._ask(look_up_layouts, exposure_ids)
 
     def _ask(
         self,

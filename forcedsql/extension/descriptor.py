@@ -1,0 +1,162 @@
+"""The descriptor: what the extension is told of this installation and its functions.
+
+It is made from the very declaration of the functions that Python registers
+(`forcedsql.database.functions.sql_functions`), for one configuration.
+"""
+
+import json
+import os
+import struct
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from forcedsql.config import MeasurementConfig
+from forcedsql.extension.frames import ProtocolError
+from forcedsql.extension.questions import Reader
+from forcedsql.extension.sql_types import SqlType, encode_text, sql_type
+
+if TYPE_CHECKING:
+    from forcedsql.database.functions import SqlFunction
+
+MAGIC = 0x44515346
+VERSION = 1
+
+_BOOTSTRAP = Path(__file__).resolve().with_name("bootstrap.py")
+
+
+@dataclass(frozen=True, slots=True)
+class DescribedFunction:
+    """A function as the extension registers it; one with a constant needs no worker."""
+
+    names: tuple[str, ...]
+    parameters: tuple[SqlType, ...]
+    result: SqlType
+    constant: str | None = None
+
+    def encode(self) -> bytes:
+        """Return the function as ``src/descriptor.c`` reads it."""
+        types = b"".join(kind.encode() for kind in self.parameters)
+        return (
+            _encode_texts(self.names)
+            + struct.pack("<I", len(self.parameters))
+            + types
+            + self.result.encode()
+            + struct.pack("<I", self.constant is not None)
+            + encode_text(self.constant or "")
+        )
+
+
+def describe(function: "SqlFunction") -> DescribedFunction:
+    """Return a function of `forcedsql.database.functions` as the extension registers it.
+
+    Raises
+    ------
+    ForcedSQLError
+        If the extension has no such type.
+    """
+    constant = None if function.kind == "arrow" else str(function.call())
+    parameters = tuple(map(sql_type, function.parameters))
+    return DescribedFunction(function.names, parameters, sql_type(function.returns), constant)
+
+
+def describe_all(config: MeasurementConfig) -> tuple[DescribedFunction, ...]:
+    """Return every SQL function of a configuration."""
+    from forcedsql.database.functions import sql_functions  # noqa: PLC0415 - loads the kernels
+    from forcedsql.database.session import Session  # noqa: PLC0415
+
+    session = Session(shown="", database="", config=config, cache_bytes=0)
+    return tuple(map(describe, sql_functions(session)))
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptor:
+    """Everything that the extension is told.
+
+    Parameters
+    ----------
+    command : tuple of str
+        How a worker is started: an absolute path, and its arguments.
+    log : Path
+        File for the messages of workers.
+    workers : int
+        How many there may be; 0 for one per processor.
+    macros : str
+        SQL that makes the macros, in databases in memory.
+    functions : tuple of DescribedFunction
+    config : MeasurementConfig
+    """
+
+    command: tuple[str, ...]
+    log: Path
+    workers: int
+    macros: str
+    functions: tuple[DescribedFunction, ...]
+    config: MeasurementConfig
+
+    def encode(self) -> bytes:
+        """Return the descriptor as ``src/descriptor.c`` reads it."""
+        return (
+            struct.pack("<II", MAGIC, VERSION)
+            + encode_text(json.dumps(self.config.to_mapping()))
+            + _encode_texts(self.command)
+            + encode_text(str(self.log))
+            + struct.pack("<I", self.workers)
+            + encode_text(self.macros)
+            + encode_functions(self.functions)
+        )
+
+
+def encode_functions(functions: Sequence[DescribedFunction]) -> bytes:
+    """Return functions as they stand at the end of a descriptor."""
+    return struct.pack("<I", len(functions)) + b"".join(function.encode() for function in functions)
+
+
+def config_of_descriptor(data: bytes) -> MeasurementConfig:
+    """Return the configuration that an encoded descriptor is made for.
+
+    Raises
+    ------
+    ProtocolError
+        If it is no descriptor, or of another version.
+    """
+    reader = Reader(data)
+    if reader.unpack("<II") != (MAGIC, VERSION):
+        raise ProtocolError("the descriptor is none, or of another version of forcedsql")
+    return MeasurementConfig.from_mapping(json.loads(reader.text()))
+
+
+def make_descriptor(config: MeasurementConfig, *, workers: int = 0) -> Descriptor:
+    """Return the descriptor of this installation.
+
+    Parameters
+    ----------
+    config : MeasurementConfig
+        Decides the columns of the functions.
+    workers : int
+        How many processes may measure; 0 for ``FORCEDSQL_WORKERS``, else one per processor.
+    """
+    from forcedsql.database.macros import macro_text  # noqa: PLC0415 - loads sqlalchemy
+
+    return Descriptor(
+        command=(sys.executable, "-P", str(_BOOTSTRAP)),
+        log=log_file(),
+        workers=workers,
+        macros=macro_text(),
+        functions=describe_all(config),
+        config=config,
+    )
+
+
+def log_file() -> Path:
+    """Return the file for the messages of workers, its folder made."""
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    folder = (Path(state) / "forcedsql").resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / "workers.log"
+
+
+def _encode_texts(texts: Sequence[str]) -> bytes:
+    return struct.pack("<I", len(texts)) + b"".join(map(encode_text, texts))
