@@ -28,7 +28,7 @@ LAYERS = (
     {"psf", "exposure", "lazy_exposure", "coadd_inputs", "detector", "exposure_file", "sky_noise"},
     {"readers", "writer", "measure", "tables"},
     {"simulate"},
-    {"database"},
+    {"database", "extension"},
     {"compare", "plots", "runs"},
     {"bench"},
     {"cli", "__main__", "__init__"},
@@ -36,7 +36,7 @@ LAYERS = (
 LAYER = {name: level for level, names in enumerate(LAYERS) for name in names}
 
 ALLOWED_IN = {
-    "duckdb": {"database", "compare", "runs", "cli"},
+    "duckdb": {"database", "extension", "compare", "runs", "cli"},
     "duckdb_engine": {"database"},
     "sqlalchemy": {"database"},
     "typer": {"cli"},

@@ -12,6 +12,7 @@ from forcedsql.cli import (
     compare,
     demo,
     doctor,
+    extension,
     info,
     measure,
     plugins,
@@ -52,6 +53,7 @@ for command in (
     plugins.plugins,
 ):
     app.command()(command)
+app.add_typer(extension.app, name="extension")
 
 
 def _print_version(wanted: bool) -> None:

@@ -19,7 +19,7 @@ def plugins(
     config: ConfigOption = None,
     settings: SetOption = None,
 ) -> None:
-    """List the measurement plugins, or the columns and options of one.
+    """List the plugins, or the columns and options of one.
 
     Those of other packages are listed too. 'runs' tells which of them --config and --set
     ask for; add one to the option plugins to run it.

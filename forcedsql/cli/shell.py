@@ -1,4 +1,7 @@
-"""``forcedsql shell``: SQL at a prompt, with the measuring functions loaded."""
+"""``forcedsql shell``: SQL at a prompt, with the measuring functions loaded.
+
+That is the stock DuckDB shell where there is one, and otherwise a prompt of our own.
+"""
 
 import os
 import re
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from prompt_toolkit.key_binding import KeyBindings
 
     from forcedsql.cli.completion import SqlCompleter
+    from forcedsql.config import MeasurementConfig
 
 _QUOTED_OR_COMMENT = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/", re.DOTALL)
 
@@ -38,15 +42,24 @@ def shell(
     read_only: Annotated[
         bool, typer.Option("--read-only", help="Open the database without changing it.")
     ] = False,
+    built_in: Annotated[
+        bool, typer.Option("--built-in", help="Use forcedsql's own prompt, not the DuckDB shell.")
+    ] = False,
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[-- SHELL OPTIONS]", help="Options for the DuckDB shell, such as -csv."),
+    ] = None,
     config: ConfigOption = None,
     settings: SetOption = None,
 ) -> None:
-    """Type SQL at a prompt, with history and completion.
+    """Type SQL in the DuckDB shell, or at a prompt of our own.
 
     A statement ends with ';' and may have several lines. Ctrl-C ends a query, Ctrl-D the shell.
     Where stdin is not a terminal, SQL is read from it.
     """
     options = configuration(config, settings)
+    if not built_in:
+        start_stock_shell(database, options, read_only=read_only, arguments=arguments or [])
     with open_database(database, options, read_only=read_only) as con:
         commands = Shell(con)
         if not sys.stdin.isatty():
@@ -54,6 +67,36 @@ def shell(
             return
         say(f"forcedsql on {database}; .help for help, .quit to leave")
         _prompt_until_done(con, commands)
+
+
+def start_stock_shell(
+    database: str, config: "MeasurementConfig", *, read_only: bool, arguments: list[str]
+) -> None:
+    """Become the DuckDB shell with the extension; return where one of them is missing.
+
+    Raises
+    ------
+    ForcedSQLError
+        If the database cannot be opened or brought up to date.
+    """
+    from forcedsql.database.connection import database_name
+    from forcedsql.database.macros import schema_digest, statements, stored_digest
+    from forcedsql.extension.files import packaged_extension
+    from forcedsql.extension.stock_shell import find_shell, replace_by_shell
+
+    shell = find_shell()
+    try:
+        packaged_extension()
+    except ForcedSQLError as error:
+        say(f"{error}; this is forcedsql's own prompt")
+        return
+    if shell is None or database == MEMORY:
+        return
+    first: list[str] = []
+    with open_database(database, config, read_only=read_only) as con:
+        if read_only and stored_digest(con, database_name(con)) != schema_digest():
+            first = list(statements(con, temporary=True))
+    replace_by_shell(shell, database, config, read_only=read_only, first=first, arguments=arguments)
 
 
 class Shell:

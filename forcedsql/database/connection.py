@@ -41,6 +41,7 @@ def connect(
     read_only: bool = False,
     cache_bytes: int = DEFAULT_CACHE_BYTES,
     threads: int | None = None,
+    workers: int | None = None,
 ) -> duckdb.DuckDBPyConnection:
     """Open a database in which SQL can measure, and make it if it is new.
 
@@ -58,6 +59,10 @@ def connect(
         Budget for the pixels of opened exposures.
     threads : int, optional
         Threads that DuckDB uses.
+    workers : int, optional
+        Measure in so many processes, one per processor at most, instead of in this one: many
+        small queries, from many threads, then use all processors.  Needs the extension that
+        is compiled at installation.
 
     Returns
     -------
@@ -68,10 +73,11 @@ def connect(
     Raises
     ------
     ConfigError
-        If the configuration replaces neighbours with noise.
+        If the configuration replaces neighbours with noise, or the number of workers is
+        less than 1.
     DatabaseError
-        If the file cannot be opened, is not a database, holds other tables of our names, or
-        is open in this process with another configuration.
+        If the file cannot be opened, is not a database, holds other tables of our names, is
+        open in this process with another configuration, or workers cannot be had.
     """
     config = config or MeasurementConfig()
     if config.do_replace_with_noise:
@@ -80,12 +86,14 @@ def connect(
             "use forcedsql.measure() or 'forcedsql measure', or separate neighbours in SQL by "
             "forced_photometry_joint()"
         )
+    if workers is not None and workers < 1:
+        raise ConfigError(f"workers: {workers} processes cannot measure; give 1 or more")
     with _lock:
-        con = _open_file(str(path), read_only=read_only)
+        con = _open_file(str(path), read_only=read_only, unsigned=workers is not None)
         try:
             if threads is not None:
                 con.execute("SET threads = ?", [threads])
-            session = _share_session(con, str(path), config, cache_bytes)
+            session = _share_session(con, str(path), config, cache_bytes, workers)
             _prepare(con, str(path), read_only=read_only)
         except duckdb.Error as error:
             con.close()
@@ -127,11 +135,15 @@ def _is_memory(path: str) -> bool:
     return path in ("", MEMORY)
 
 
-def _open_file(path: str, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+def _open_file(path: str, *, read_only: bool, unsigned: bool) -> duckdb.DuckDBPyConnection:
+    # The extension is our own, and is loaded by its path.
+    options: dict[str, str | bool | int | float | list[str]] = {}
+    if unsigned:
+        options["allow_unsigned_extensions"] = "true"
     if _is_memory(path):
         if read_only:
             raise DatabaseError("a database in memory is new and empty; it cannot be opened read-only")
-        return duckdb.connect(MEMORY)
+        return duckdb.connect(MEMORY, config=options)
     if Path(path).is_dir():
         raise DatabaseError(
             f"{path} is a folder; give the name of a database file, such as {path}/survey.duckdb"
@@ -139,7 +151,7 @@ def _open_file(path: str, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     try:
         if not read_only and not Path(path).exists():
             _create(path)
-        return duckdb.connect(path, read_only=read_only)
+        return duckdb.connect(path, read_only=read_only, config=options)
     except duckdb.Error as error:
         raise DatabaseError(_why_not_open(path, error)) from error
 
@@ -159,7 +171,7 @@ def _why_not_open(path: str, error: duckdb.Error) -> str:
     who = f"{Path(holder[1]).name}, process {holder[2]}" if holder else "another process"
     reasons = {
         "Could not set lock": f"is open in {who}; close it there, or open it read-only everywhere",
-        "different configuration": "is open in this process, read-only or not as here; close that one first",
+        "different configuration": "is open in this process, read-only or not or with workers; close that one first",
         "not a valid DuckDB database": "is not a DuckDB database; give another name",
         "version number": f"was made by a newer DuckDB than this one ({duckdb.__version__}); update duckdb",
         "database does not exist": "does not exist, so it cannot be opened read-only; open it once without",
@@ -205,10 +217,15 @@ def _run(con: duckdb.DuckDBPyConnection, commands: list[str]) -> None:
 
 
 def _share_session(
-    con: duckdb.DuckDBPyConnection, path: str, config: MeasurementConfig, cache_bytes: int
+    con: duckdb.DuckDBPyConnection,
+    path: str,
+    config: MeasurementConfig,
+    cache_bytes: int,
+    workers: int | None,
 ) -> Session:
     """Return the session of the connection's database, its functions made if it is new."""
     from forcedsql.database.functions import sql_functions  # noqa: PLC0415 - loads the kernels
+    from forcedsql.extension.loading import load_extension  # noqa: PLC0415
 
     key = path if _is_memory(path) else str(Path(path).resolve())
     functions_exist = con.execute(
@@ -224,10 +241,13 @@ def _share_session(
         return session
     shown = "the database in memory" if _is_memory(path) else path
     session = Session(shown=shown, database=database_name(con), config=config, cache_bytes=cache_bytes)
-    functions = sql_functions(session)
-    for function in functions:
-        function.register(con)
-    _functions.append(functions)
+    if workers is None:
+        functions = sql_functions(session)
+        for function in functions:
+            function.register(con)
+        _functions.append(functions)
+    else:
+        load_extension(con, session, workers)
     if not _is_memory(path):
         _sessions[key] = session
     return session

@@ -1,6 +1,7 @@
 """Columns as bytes: ``src/columns.h`` says how they lie, this is the worker's side of it."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +12,7 @@ from forcedsql.extension.sql_types import LIST, STRUCT, SqlType
 
 _ALIGNMENT = 8
 _INT32, _INT64, _UINT8 = np.dtype("<i4"), np.dtype("<i8"), np.dtype(np.uint8)
-_VALUES = {
+_VALUES: "dict[str, tuple[np.dtype[Any], pa.DataType]]" = {
     "d": (np.dtype("<f8"), pa.float64()),
     "f": (np.dtype("<f4"), pa.float32()),
     "l": (_INT64, pa.int64()),
@@ -56,10 +57,11 @@ class ColumnReader:
         values = self._array(dtype, count)
         return pa.array(values != 0 if kind.letter == "b" else values, type_, mask=_mask(valid))
 
-    def _array(self, dtype: "np.dtype[np.generic]", count: int) -> AnyArray:
+    def _array(self, dtype: "np.dtype[Any]", count: int) -> AnyArray:
         size = dtype.itemsize * count
         if count < 0 or size > len(self._data) - self._place:
-            raise ProtocolError(f"{count} values are announced where {len(self._data) - self._place} bytes are")
+            left = len(self._data) - self._place
+            raise ProtocolError(f"{count} values are announced where {left} bytes are left")
         start, self._place = self._place, self._place + size
         self._place = min(self._place + -self._place % _ALIGNMENT, len(self._data))
         return self._data[start : start + size].view(dtype)
@@ -75,11 +77,8 @@ class ColumnReader:
         codes = self._array(_INT32, count).copy()
         ends = self._ends(different)
         text = self._array(_UINT8, int(ends[-1]))
-        if valid is not None:
-            codes[~valid] = 0
-        if count and valid is None and (codes.min() < 0 or codes.max() >= different):
-            raise ProtocolError("a string has a number that none has")
-        if valid is not None and valid.any() and (codes.min() < 0 or codes.max() >= different):
+        used = codes if valid is None else codes[valid]
+        if ((used < 0) | (used >= different)).any():
             raise ProtocolError("a string has a number that none has")
         strings = pa.StringArray.from_buffers(different, pa.py_buffer(ends), pa.py_buffer(text.tobytes()))
         try:
@@ -174,7 +173,8 @@ class ColumnWriter:
         self.add(kind.fields[0][1], column.flatten())  # leaves out what lies under NULLs
 
     def _add_fields(self, fields: Sequence[tuple[str, SqlType]], column: pa.StructArray) -> None:
-        if not pa.types.is_struct(column.type) or [f.name for f in column.type] != [name for name, _ in fields]:
+        names = [name for name, _ in fields]
+        if not pa.types.is_struct(column.type) or [field.name for field in column.type] != names:
             raise ProtocolError("a function gave other fields than it declared")
         for number, (_, kind) in enumerate(fields):
             self.add(kind, column.field(number))

@@ -83,8 +83,8 @@ class Descriptor:
         File for the messages of workers.
     workers : int
         How many there may be; 0 for one per processor.
-    macros : str
-        SQL that makes the macros, in databases in memory.
+    macros : tuple of str
+        Statements that make the macros, for databases in memory.
     functions : tuple of DescribedFunction
     config : MeasurementConfig
     """
@@ -92,7 +92,7 @@ class Descriptor:
     command: tuple[str, ...]
     log: Path
     workers: int
-    macros: str
+    macros: tuple[str, ...]
     functions: tuple[DescribedFunction, ...]
     config: MeasurementConfig
 
@@ -104,7 +104,7 @@ class Descriptor:
             + _encode_texts(self.command)
             + encode_text(str(self.log))
             + struct.pack("<I", self.workers)
-            + encode_text(self.macros)
+            + _encode_texts(self.macros)
             + encode_functions(self.functions)
         )
 
@@ -138,13 +138,18 @@ def make_descriptor(config: MeasurementConfig, *, workers: int = 0) -> Descripto
     workers : int
         How many processes may measure; 0 for ``FORCEDSQL_WORKERS``, else one per processor.
     """
-    from forcedsql.database.macros import macro_text  # noqa: PLC0415 - loads sqlalchemy
+    import duckdb  # noqa: PLC0415 - the command line imports it when it needs it
+
+    from forcedsql.database.macros import statements  # noqa: PLC0415
+
+    with duckdb.connect() as con:
+        macros = tuple(statements(con, temporary=False))
 
     return Descriptor(
         command=(sys.executable, "-P", str(_BOOTSTRAP)),
         log=log_file(),
         workers=workers,
-        macros=macro_text(),
+        macros=macros,
         functions=describe_all(config),
         config=config,
     )

@@ -5,7 +5,7 @@ A worker asks by exposure ids; the extension answers from what it read when it w
 """
 
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from forcedsql.database.registry import RegisteredExposure

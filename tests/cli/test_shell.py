@@ -36,7 +36,7 @@ def typed(monkeypatch, tmp_path, cli):
             pipe.send_text(keys)
             for number, more in enumerate(later, start=1):
                 threading.Timer(0.5 * number, pipe.send_text, [more]).start()
-            return cli("shell", database)
+            return cli("shell", "--built-in", database)
 
     return run
 
@@ -156,13 +156,13 @@ def test_quit_leaves(con, command):
 
 def test_without_a_terminal_sql_is_read_from_stdin(cli, database, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.StringIO("SELECT 1 AS a; SELECT 2 AS b;"))
-    result = cli("shell", database)
+    result = cli("shell", "--built-in", database)
     assert (result.code, result.out, result.err) == (0, "a\n1\nb\n2\n", "")
 
 
 def test_a_script_stops_at_its_first_error(cli, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.StringIO("SELECT 1 AS a; FROM nosuch; SELECT 2 AS b;"))
-    result = cli("shell")
+    result = cli("shell", "--built-in")
     assert result.code == 1
     assert result.out == "a\n1\n"
 

@@ -29,7 +29,7 @@ struct descriptor {
     struct texts command;
     char *log;
     uint32_t workers; /* 0: one per processor */
-    char *macros;
+    struct texts macros; /* statements */
     uint32_t function_count;
     struct function *functions;
 };

@@ -31,13 +31,16 @@ struct share {
 static pthread_mutex_t host_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct buffer host_descriptor;
 static forcedsql_lookup *host_lookup;
+static char *host_shown;
 
-int forcedsql_host(const uint8_t *descriptor, uint64_t size, forcedsql_lookup *lookup) {
+int forcedsql_host(const uint8_t *descriptor, uint64_t size, const char *shown, forcedsql_lookup *lookup) {
     pthread_mutex_lock(&host_lock);
+    free(host_shown);
+    host_shown = strdup(shown);
     buffer_free(&host_descriptor);
     buffer_put(&host_descriptor, descriptor, size);
     host_lookup = lookup;
-    bool failed = host_descriptor.failed;
+    bool failed = host_descriptor.failed || !host_shown;
     pthread_mutex_unlock(&host_lock);
     return failed ? -1 : 0;
 }
@@ -137,7 +140,9 @@ static const char *prepare(struct extension *extension, duck_connection connecti
     if (host_descriptor.size) {
         bytes = host_descriptor;
         extension->registry.host = host_lookup;
+        extension->registry.shown = host_shown;
         host_descriptor = (struct buffer){0};
+        host_shown = NULL;
     }
     pthread_mutex_unlock(&host_lock);
     if (!bytes.size && !read_descriptor(&bytes, shown, sizeof shown)) {
@@ -151,21 +156,22 @@ static const char *prepare(struct extension *extension, duck_connection connecti
         return text;
     }
     if (!extension->registry.host && !registry_read(&extension->registry, connection)) return "not enough memory";
-    if (!extension->registry.shown) extension->registry.shown = strdup("the database");
-    extension->has_pool = extension->registry.shown && pool_make(&extension->pool, &extension->descriptor, &extension->registry);
+    extension->has_pool = pool_make(&extension->pool, &extension->descriptor, &extension->registry);
     return extension->has_pool ? NULL : "not enough memory";
 }
 
-/* Make the macros in a database in memory; a file has its own, and is not written to. */
-static void make_macros(duck_connection connection, const char *macros) {
+/* Make the macros in a database in memory; a file has its own, and is not written to.  Those
+   that need the registry's tables cannot be made where there are none. */
+static void make_macros(duck_connection connection, const struct texts *macros) {
     static const char IS_FILE[] = "SELECT error('a file') FROM duckdb_databases() "
                                   "WHERE database_name = current_database() AND path IS NOT NULL";
     duck_result result;
     bool in_memory = duck.query(connection, IS_FILE, &result) == 0;
     duck.destroy_result(&result);
-    if (!in_memory || !*macros) return;
-    duck.query(connection, macros, &result);
-    duck.destroy_result(&result);
+    for (uint32_t i = 0; in_memory && i < macros->count; i++) {
+        duck.query(connection, macros->items[i], &result);
+        duck.destroy_result(&result);
+    }
 }
 
 static const char *load(duck_connection connection, char *text, size_t room) {
@@ -181,7 +187,7 @@ static const char *load(duck_connection connection, char *text, size_t room) {
             wrong = text;
         }
     }
-    if (!wrong) make_macros(connection, extension->descriptor.macros);
+    if (!wrong) make_macros(connection, &extension->descriptor.macros);
     release(extension);
     return wrong;
 }
