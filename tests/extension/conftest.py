@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -11,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from forcedsql.config import MeasurementConfig
 from forcedsql.database import connect, ingest, load_catalog
 from forcedsql.errors import ForcedSQLError
-from forcedsql.extension.files import packaged_extension
+from forcedsql.extension.files import install_extension, packaged_extension
 from forcedsql.extension.stock_shell import find_shell
 from forcedsql.resources import data_dir
-from tests.conftest import ROOT
 
 VISIT = "visit:2024120600102:4"
 COADD = "coadd:5063:14:i"
@@ -24,7 +23,9 @@ COADD = "coadd:5063:14:i"
 
 @pytest.fixture(scope="session")
 def extension() -> Path:
-    """The compiled extension."""
+    """The compiled extension, or the one that FORCEDSQL_TEST_EXTENSION names: one with sanitizers."""
+    if other := os.environ.get("FORCEDSQL_TEST_EXTENSION"):
+        return Path(other)
     try:
         return packaged_extension()
     except ForcedSQLError as error:
@@ -56,32 +57,32 @@ def database(survey_database, tmp_path) -> Path:
     return Path(shutil.copy(survey_database, tmp_path / "survey.duckdb"))
 
 
+@pytest.fixture(scope="session")
+def installed(extension, tmp_path_factory) -> Path:
+    """The extension as ``forcedsql extension install`` puts it, for one worker."""
+    return install_extension(MeasurementConfig(), tmp_path_factory.mktemp("installed") / extension.name)
+
+
 @dataclass
-class ShellRuns:
-    """Starts ``forcedsql shell`` as a person does, with a home of its own.
+class StockShell:
+    """Starts the stock shell, as people do who know where the extension is.
 
     Parameters
     ----------
+    program, extension : Path
     home : Path
-        For logs and the like.
+        For logs and the like; the current folder too.
     """
 
+    program: Path
+    extension: Path
     home: Path
-    environment: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=lambda: {"FORCEDSQL_WORKERS": "1"})
 
-    def start(self, database: Path | str, *arguments: str, **options) -> "subprocess.Popen[str]":
-        environment = {
-            **os.environ,
-            "HOME": str(self.home),
-            "XDG_STATE_HOME": str(self.home / "state"),
-            "XDG_DATA_HOME": str(self.home / "data"),
-            "PYTHONPATH": str(ROOT),
-            **self.environment,
-        }
-        command = [sys.executable, "-m", "forcedsql", "shell", str(database), "--", "-csv", *arguments]
+    def start(self, *command: object, **options) -> "subprocess.Popen[str]":
         return subprocess.Popen(
-            command,
-            env=environment,
+            [str(part) for part in command],
+            env={**os.environ, "HOME": str(self.home), **self.environment},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -90,20 +91,20 @@ class ShellRuns:
             **options,
         )
 
-    def run(self, database: Path | str, *statements: str) -> "subprocess.CompletedProcess[str]":
-        shell = self.start(database)
-        out, err = shell.communicate("".join(f"{statement};\n" for statement in statements), timeout=120)
-        return subprocess.CompletedProcess(shell.args, shell.returncode, out, err)
+    def open(self, database: Path | str, *options: str) -> "subprocess.Popen[str]":
+        load = f"LOAD '{self.extension}'"
+        return self.start(self.program, "-unsigned", "-csv", "-bail", *options, database, "-cmd", load)
 
-    @property
-    def log(self) -> Path:
-        return self.home / "state" / "forcedsql" / "workers.log"
+    def run(self, database: Path | str, *statements: str) -> "subprocess.CompletedProcess[str]":
+        process = self.open(database)
+        out, err = process.communicate("".join(f"{statement};\n" for statement in statements), timeout=120)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
 @pytest.fixture
-def shell(stock_shell, tmp_path) -> ShellRuns:
+def shell(stock_shell, installed, tmp_path) -> StockShell:
     (tmp_path / "home").mkdir()
-    return ShellRuns(tmp_path / "home")
+    return StockShell(stock_shell, installed, tmp_path / "home")
 
 
 def workers_of(parent: int) -> list[int]:

@@ -6,7 +6,6 @@ import subprocess
 from pathlib import Path
 
 import pyarrow.parquet as pq
-import pytest
 
 from forcedsql.database import connect
 from forcedsql.extension.stock_shell import find_shell
@@ -61,32 +60,11 @@ def test_every_table_is_equal_to_the_bit_to_pythons(shell, database, tmp_path):
         assert repr(found.to_pylist()) == repr(expected.to_pylist()), name
 
 
-def test_a_configuration_decides_the_columns(stock_shell, shell, database):
-    process = shell.start(database, "-c", f"FROM forced_photometry('{VISIT}', source) LIMIT 1")
-    assert "ap70Flux" in process.communicate(timeout=120)[0]
-    shell.environment["FORCEDSQL_WORKERS"] = "1"
-    process = shell.start(
-        database, "-c", f"SELECT forced_phot('{VISIT}', ra, \"dec\") AS f FROM source LIMIT 1"
-    )
-    assert process.communicate(timeout=120)[0].startswith("f\n")
-
-
 def test_an_unknown_exposure_is_one_error_that_says_what_to_do(shell, database):
     done = shell.run(database, "SELECT forced_phot('visit:1:1', 53.2, -28.2)")
     assert done.returncode == 1
     assert f"no exposure 'visit:1:1' is registered in {database}; 'FROM exposure' lists" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
-
-
-def test_a_script_stops_at_its_first_error(shell, database):
-    done = shell.run(database, "SELECT 1 AS a", "FROM nosuch", "SELECT 2 AS b")
-    assert (done.returncode, done.stdout) == (1, "a\n1\n")
-
-
-def test_a_database_that_is_not_there_is_said_before_the_shell_starts(shell, tmp_path):
-    done = shell.run(tmp_path / "none.duckdb", "SELECT 1")
-    assert done.returncode == 3
-    assert "make it with: forcedsql init" in done.stderr
 
 
 def test_a_shell_without_the_extension_says_what_to_do(stock_shell, database):
@@ -99,20 +77,37 @@ def test_a_shell_without_the_extension_says_what_to_do(stock_shell, database):
     assert "open this database with forcedsql.connect() or 'forcedsql shell'" in done.stderr
 
 
-def test_read_only_works_and_an_outdated_file_gets_macros_for_the_session(shell, database):
-    with connect(database) as con:
-        con.execute("CREATE OR REPLACE MACRO forcedsql_schema_digest() AS 'old'")
-        con.execute("DROP MACRO ab_mag")
-    process = shell.start(database, "-readonly", "-c", "SELECT 1")
-    process.communicate(timeout=120)
-    with connect(database, read_only=True) as con:
-        assert con.sql("SELECT ab_mag(1e3)").fetchall()[0][0] > 20
+def test_an_extension_without_a_descriptor_says_what_to_do(shell, extension, database, tmp_path):
+    shell.extension = Path(shutil.copy(extension, tmp_path / extension.name))
+    done = shell.run(database, "SELECT 1 AS a")
+    assert f"{shell.extension}.descriptor cannot be read; run: forcedsql extension install" in done.stderr
 
 
-@pytest.mark.parametrize("name", ["json.py", "numpy.py", "forcedsql.py", "sitecustomize.py"])
-def test_nothing_is_imported_from_the_current_folder(shell, database, name):
-    (shell.home / name).write_text("raise SystemExit('imported from the current folder')\n")
-    # The shell's own Python must not see it either, so it starts elsewhere.
+def test_a_database_in_memory_gets_the_macros(shell):
+    done = shell.run(":memory:", "SELECT round(ab_mag(1000.0), 3) AS m")
+    assert (done.stdout, done.stderr) == ("m\n23.9\n", "")
+
+
+def test_a_file_that_is_not_ours_is_not_written_to(shell, tmp_path):
+    path = tmp_path / "other.duckdb"
+    shell.run(path, "CREATE TABLE t (a INTEGER)")
+    done = shell.run(path, "SELECT count(*) AS n FROM duckdb_functions() WHERE function_name = 'ab_mag'")
+    assert done.stdout == "n\n0\n"
+
+
+def test_exposures_of_attached_databases_are_known(shell, database, tmp_path):
+    shell.run(tmp_path / "other.duckdb", f"ATTACH '{database}' AS survey")
+    process = shell.start(
+        *(shell.program, "-unsigned", "-csv", tmp_path / "other.duckdb"),
+        *("-cmd", f"ATTACH '{database}' AS survey", "-cmd", f"LOAD '{shell.extension}'"),
+        *("-c", f"SELECT sky_to_pixel('{VISIT}', 53.2, -28.2).x > 0 AS there"),
+    )
+    assert process.communicate(timeout=120)[0] == "there\ntrue\n"
+
+
+def test_nothing_is_imported_from_the_current_folder(shell, database):
+    for name in ("json.py", "numpy.py", "forcedsql.py", "sitecustomize.py"):
+        (shell.home / name).write_text("raise SystemExit('imported from the current folder')\n")
     done = shell.run(database, f"SELECT sky_to_pixel('{VISIT}', 53.2, -28.2).x > 0 AS there")
     assert (done.returncode, done.stdout) == (0, "there\ntrue\n"), done.stderr
 
