@@ -171,7 +171,7 @@ def _why_not_open(path: str, error: duckdb.Error) -> str:
     who = f"{Path(holder[1]).name}, process {holder[2]}" if holder else "another process"
     reasons = {
         "Could not set lock": f"is open in {who}; close it there, or open it read-only everywhere",
-        "different configuration": "is open in this process, read-only or not, or with workers; close it first",
+        "different configuration": "is open in this process, read-only or not, or with workers; close that",
         "not a valid DuckDB database": "is not a DuckDB database; give another name",
         "version number": f"was made by a newer DuckDB than this one ({duckdb.__version__}); update duckdb",
         "database does not exist": "does not exist, so it cannot be opened read-only; open it once without",

@@ -8,8 +8,8 @@ import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from forcedsql.database.registry import RegisteredExposure
 from forcedsql.errors import DatabaseError
+from forcedsql.exposure_file import RegisteredExposure
 from forcedsql.extension.frames import ProtocolError
 from forcedsql.extension.sql_types import encode_text
 

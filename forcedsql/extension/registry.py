@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from forcedsql.config import MeasurementConfig
-from forcedsql.database.registry import RegisteredExposure
 from forcedsql.database.session import Session
+from forcedsql.exposure_file import RegisteredExposure
 from forcedsql.extension.questions import Answer, Question
 
 
