@@ -69,6 +69,11 @@ __all__ = [  # noqa: PLE0604 - every name of the table, and the modules and vers
 ]
 
 
+def public_names() -> dict[str, str]:
+    """Return the module below this package that each public name comes from."""
+    return dict(_MODULE_OF)
+
+
 def __getattr__(name: str) -> Any:
     if name in _MODULE_OF:
         value = getattr(import_module(f"forcedsql.{_MODULE_OF[name]}"), name)

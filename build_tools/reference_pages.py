@@ -1,0 +1,139 @@
+"""The reference pages of the documentation, made from the code: SQL, command line, columns, options.
+
+Nothing is written here that the code does not say itself: macros are described by the comments
+above them in ``sql/``, commands by their help, columns and options by their declarations.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import typer.main
+from typer.testing import CliRunner
+
+import forcedsql
+from forcedsql.cli.main import app
+from forcedsql.config import MeasurementConfig, describe_options
+from forcedsql.database.macros import FILES
+from forcedsql.plugins import plugin_names
+from forcedsql.resources import sql_dir
+from forcedsql.schema import FLUX, lsst_schema, source_schema
+from forcedsql.tables import field_metadata
+
+_MACRO = re.compile(
+    r"((?:^--[^\n]*\n)*)^CREATE OR REPLACE (MACRO|VIEW) (\"?\w+\"?)\s*(\([^)]*\))?\s*AS( TABLE)?",
+    re.MULTILINE,
+)
+_HELPER = "Helper:"
+
+
+@dataclass(frozen=True, slots=True)
+class Macro:
+    """A macro or view of ``sql/``: its name, arguments, file, and the comment above it."""
+
+    name: str
+    arguments: str
+    file: str
+    is_table: bool
+    comment: str
+
+    @property
+    def is_helper(self) -> bool:
+        """Whether it only serves other macros."""
+        return self.comment.startswith(_HELPER)
+
+
+def macros() -> Iterator[Macro]:
+    """Yield every macro and view of the ``sql`` folder, in the order in which they are made."""
+    for name in FILES:
+        text = (sql_dir() / name).read_text(encoding="utf-8")
+        for found in _MACRO.finditer(text):
+            comment = " ".join(line.removeprefix("--").strip() for line in found[1].splitlines())
+            arguments = " ".join((found[4] or "").split())
+            table = found[2] == "VIEW" or found[5] is not None
+            yield Macro(found[3].strip('"'), arguments, name, table, comment)
+
+
+def sql_page() -> str:
+    """Return the page on SQL: macros and views, file by file."""
+    lines = [
+        "# SQL",
+        "",
+        "Made from the comments in [sql/](https://github.com/forcedsql/forcedsql/tree/main/sql).",
+    ]
+    for file in FILES:
+        lines += ["", f"## {file}", ""]
+        for macro in macros():
+            if macro.file == file and not macro.is_helper:
+                kind = "table" if macro.is_table else "value"
+                lines += [f"### `{macro.name}{macro.arguments}`", "", f"*{kind}* · {macro.comment}", ""]
+    return "\n".join(lines) + "\n"
+
+
+def commands() -> Iterator[tuple[str, ...]]:
+    """Yield the words of every command, subcommands included."""
+    yield from _commands_of(typer.main.get_command(app), ())
+
+
+def _commands_of(command: Any, words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    children = getattr(command, "commands", None)
+    if children is None:
+        yield words
+    for child in sorted(children or ()):
+        yield from _commands_of(children[child], (*words, child))
+
+
+def cli_page() -> str:
+    """Return the page on the command line: what each command prints for ``--help``."""
+    lines = ["# Command line", "", "What each command says for `--help`."]
+    for words in commands():
+        said = CliRunner().invoke(app, [*words, "--help"], prog_name="forcedsql", terminal_width=100).stdout
+        lines += ["", f"## forcedsql {' '.join(words)}", "", "```text", said.strip(), "```"]
+    return "\n".join(lines) + "\n"
+
+
+def columns_page() -> str:
+    """Return the page on the columns that the default configuration measures, by both names."""
+    config = MeasurementConfig()
+    lines = [
+        "# Columns",
+        "",
+        "Measured by default; `forcedsql columns` and `forcedsql plugins` list all others.",
+    ]
+    for title, schema in (
+        ("Named as in the DP1 Source table", source_schema(config, FLUX)),
+        ("Named by the LSST driver", lsst_schema(config, FLUX)),
+    ):
+        lines += ["", f"## {title}", "", "| column | type | unit | meaning |", "|---|---|---|---|"]
+        for field in schema:
+            facts = field_metadata(field)
+            meaning = facts.get("description", "").replace("|", "\\|")
+            lines.append(f"| `{field.name}` | {field.type} | {facts.get('unit', '')} | {meaning} |")
+    return "\n".join(lines) + "\n"
+
+
+def python_page() -> str:
+    """Return the page on Python: every public name, for mkdocstrings to fill in."""
+    lines = ["# Python", "", "Every public name of the package; each is imported when it is first used.", ""]
+    modules = dict(sorted(forcedsql.public_names().items()))
+    return "\n".join([*lines, *(f"::: forcedsql.{module}.{name}\n" for name, module in modules.items())])
+
+
+def options_page() -> str:
+    """Return the page on the options of a measurement."""
+    lines = ["# Options", "", "For `MeasurementConfig(...)`, `--set option=value` and `--config FILE.toml`."]
+    lines += ["", "| option | default | meaning |", "|---|---|---|"]
+    lines += [f"| `{name}` | `{default!r}` | {meaning} |" for name, default, meaning in describe_options()]
+    lines += ["", f"Plugins: {', '.join(f'`{name}`' for name in plugin_names())}.", ""]
+    return "\n".join(lines)
+
+
+PAGES: Mapping[str, Callable[[], str]] = {
+    "reference/sql.md": sql_page,
+    "reference/cli.md": cli_page,
+    "reference/python.md": python_page,
+    "reference/columns.md": columns_page,
+    "reference/options.md": options_page,
+}
+"""Pages by their path below ``docs``."""
