@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from forcedsql.database import ingest as ingest
     from forcedsql.database import load_catalog as load_catalog
     from forcedsql.errors import ForcedSQLError as ForcedSQLError
+    from forcedsql.export import export_table as export_table
     from forcedsql.exposure import Exposure as Exposure
     from forcedsql.measure import measure as measure
     from forcedsql.measure import residual_image as residual_image
@@ -48,6 +49,7 @@ _MODULE_OF = {
     "compare_summary": "compare",
     "connect": "database",
     "engine": "database",
+    "export_table": "export",
     "from_astropy": "tables",
     "ingest": "database",
     "load_catalog": "database",

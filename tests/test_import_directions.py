@@ -29,14 +29,14 @@ LAYERS = (
     {"readers", "writer", "measure", "tables"},
     {"simulate"},
     {"database", "extension"},
-    {"compare", "plots", "runs"},
+    {"compare", "plots", "runs", "export"},
     {"bench"},
     {"cli", "__main__", "__init__"},
 )
 LAYER = {name: level for level, names in enumerate(LAYERS) for name in names}
 
 ALLOWED_IN = {
-    "duckdb": {"database", "extension", "compare", "runs", "cli"},
+    "duckdb": {"database", "extension", "compare", "runs", "export", "cli"},
     "duckdb_engine": {"database"},
     "sqlalchemy": {"database"},
     "typer": {"cli"},

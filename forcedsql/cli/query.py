@@ -86,25 +86,13 @@ def run_statements(
     """
     import duckdb
 
+    from forcedsql.database.messages import one_line
+
     try:
         for statement in con.extract_statements(text):
-            yield _interruptible(con, partial(_run, con, statement, most_rows))
+            yield interruptible(con, partial(_run, con, statement, most_rows))
     except duckdb.Error as error:
         raise ForcedSQLError(one_line(error)) from error
-
-
-def one_line(error: Exception) -> str:
-    """Return DuckDB's message without the excerpt of the query under it."""
-    lines = []
-    for line in str(error).splitlines():
-        if line.startswith("LINE "):
-            break
-        if line.strip():
-            lines.append(line.strip())
-    text = " ".join(lines)
-    # What a measuring function raises arrives behind DuckDB's own words and the error's class.
-    _, wrapped, reason = text.rpartition("Python exception occurred while executing the UDF: ")
-    return reason.split(": ", maxsplit=1)[-1] if wrapped else text
 
 
 def _run(con: "duckdb.DuckDBPyConnection", statement: "duckdb.Statement", most_rows: int | None) -> Outcome:
@@ -124,8 +112,8 @@ def _run(con: "duckdb.DuckDBPyConnection", statement: "duckdb.Statement", most_r
     return Outcome(rows)
 
 
-def _interruptible(con: "duckdb.DuckDBPyConnection", work: Callable[[], T]) -> T:
-    """Run in a thread of its own, so that this one is free to hear Ctrl-C."""
+def interruptible(con: "duckdb.DuckDBPyConnection", work: Callable[[], T]) -> T:
+    """Run in a thread of its own, so that this one is free to hear Ctrl-C, which ends the statement."""
     with ThreadPoolExecutor(1) as pool:
         future = pool.submit(work)
         try:

@@ -4,6 +4,7 @@ Names are those of ObsCore (IVOA REC-ObsCore-v1.1) where it has one.  Every colu
 ends in its unit in brackets; the comments reach DuckDB by ``COMMENT ON``.
 """
 
+import re
 from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -153,6 +154,8 @@ measurement_task = Table(
 ORIGINS = ("image", "error", "mask", "PSF", "zero point", "background")
 """Names in `Exposure.origins`, in the order of their columns in ``exposure_options``."""
 
+_UNIT_IN_BRACKETS = re.compile(r"(.*?)\s*\[([^][]+)\]", re.DOTALL)
+
 _FILE_COLUMNS = ("exposure_id", "access_url", "file_size", "file_mtime_ns", "sha256")
 
 _TYPES: dict[pa.DataType, type[TypeEngine[Any]]] = {
@@ -188,6 +191,12 @@ def forced_source_table(config: MeasurementConfig, name: str = FORCED_SOURCE) ->
 def with_unit(meaning: str, unit: str) -> str:
     """Return a column comment: its meaning, then its unit in brackets."""
     return f"{meaning} [{unit}]".strip() if unit else meaning
+
+
+def meaning_and_unit(comment: str) -> tuple[str, str]:
+    """Return the two parts of a comment as `with_unit` makes it; "" for what it does not have."""
+    found = _UNIT_IN_BRACKETS.fullmatch(comment.strip())
+    return (found[1], found[2]) if found else (comment.strip(), "")
 
 
 @cache

@@ -1,11 +1,12 @@
 """Formats of table files, and the suffixes they go by."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from forcedsql.errors import TableError
+from forcedsql.errors import ForcedSQLError, TableError
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +59,23 @@ def format_named(name: str) -> TableFormat:
 
 
 @contextmanager
-def translated(what: str) -> Iterator[None]:
-    """Turn whatever a format library raises into one line that names the file."""
+def translated(what: str, inaccessible: type[ForcedSQLError] = TableError) -> Iterator[None]:
+    """Turn whatever a format library raises into one line that names the file.
+
+    Parameters
+    ----------
+    what : str
+        What cannot be done, with the name of the file.
+    inaccessible : type
+        What is raised where the operating system refuses.
+    """
     try:
         yield
-    except TableError:
+    except ForcedSQLError:
         raise
     except OSError as error:
-        raise TableError(f"{what}: {error.strerror or _first_line(error)}") from error
+        reason = os.strerror(error.errno) if error.errno else _first_line(error)
+        raise inaccessible(f"{what}: {reason}") from error
     except Exception as error:
         raise TableError(f"{what}: {_first_line(error)}") from error
 

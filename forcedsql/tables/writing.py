@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from forcedsql.errors import OutputError
 from forcedsql.tables.astropy_tables import plain_astropy
 from forcedsql.tables.formats import format_named, table_format, translated
 from forcedsql.tables.parquet_footer import parquet_footer, text_lengths_of
@@ -37,8 +38,9 @@ def write_table(table: pa.Table, path: str | Path, *, format_name: str | None = 
     Raises
     ------
     TableError
-        If the format is unknown, the folder cannot be written to, or the format cannot hold
-        one of the columns.
+        If the format is unknown, or cannot hold one of the columns.
+    OutputError
+        If the folder is not there or cannot be written to, or is full.
     """
     lengths = text_lengths_of(zip(table.schema, table.columns, strict=True))
     write_batches(table.to_reader(ROW_GROUP), path, lengths, format_name=format_name)
@@ -70,7 +72,7 @@ def write_batches(
 
     Raises
     ------
-    TableError
+    TableError, OutputError
         As for `write_table`.
     """
     path = Path(path)
@@ -78,7 +80,7 @@ def write_batches(
     partial = path.with_name(f".{path.stem}.partial{path.suffix}")
     counted = _Counted(batches)
     try:
-        with translated(f"cannot write {path}"):
+        with translated(f"cannot write {path}", OutputError):
             _WRITERS[format_.name](counted.reader, partial, text_lengths)
             partial.replace(path)
     finally:

@@ -7,9 +7,8 @@ import threading
 import duckdb
 import pytest
 
-from forcedsql.cli.query import one_line, run_statements
+from forcedsql.cli.query import run_statements
 from forcedsql.database import connect
-from forcedsql.errors import ForcedSQLError
 from forcedsql.tables import read_table
 from tests.cli.conftest import VISIT
 
@@ -103,8 +102,3 @@ def test_an_interrupted_command_is_code_130(cli):
     timer.start()
     assert cli("sql", ":memory:", ENDLESS).code == 130
     timer.join()
-
-
-def test_duckdbs_hint_is_kept_and_its_excerpt_is_not():
-    error = ForcedSQLError('Catalog Error: no table "a"\nDid you mean "b"?\n\nLINE 1: FROM a\n             ^')
-    assert one_line(error) == 'Catalog Error: no table "a" Did you mean "b"?'

@@ -13,7 +13,7 @@ from astropy.utils.masked import Masked
 from pyarrow import parquet
 
 from forcedsql.config import MeasurementConfig
-from forcedsql.errors import TableError
+from forcedsql.errors import OutputError, TableError
 from forcedsql.schema import lsst_schema, source_schema
 from forcedsql.tables import FORMATS, field_metadata, from_astropy, read_table, to_astropy, write_table
 
@@ -232,5 +232,5 @@ def test_a_failed_write_leaves_the_old_file_and_no_partial_one(three_rows, tmp_p
 
 
 def test_writing_into_a_missing_folder_is_one_line(three_rows, tmp_path):
-    with pytest.raises(TableError, match="No such file or directory"):
+    with pytest.raises(OutputError, match="No such file or directory"):
         write_table(three_rows, Path(tmp_path) / "nowhere" / "t.parquet")
