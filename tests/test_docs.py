@@ -120,3 +120,16 @@ def test_the_site_builds_without_a_warning(tmp_path):
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "site" / "reference" / "sql" / "index.html").stat().st_size > 10_000
+
+
+def test_the_notebook_of_the_tutorial_runs(tmp_path):
+    for package in ("nbclient", "ipykernel"):
+        pytest.importorskip(package, reason=f"what runs notebooks ({package}) is not installed")
+    import nbclient
+    import nbformat
+
+    notebook = nbformat.read(DOCS / "tutorial.ipynb", 4)
+    assert not any(cell.get("outputs") for cell in notebook.cells)
+    nbclient.NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    shown = [output for cell in notebook.cells for output in cell.get("outputs", ())]
+    assert any("image/png" in output.get("data", {}) for output in shown)
