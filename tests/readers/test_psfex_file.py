@@ -183,3 +183,32 @@ def test_a_star_on_a_decam_image_has_the_shape_and_place_of_its_psfex_model(shar
     assert flux == pytest.approx(18805, abs=2 * 204)
     # 529 pixels: one standard deviation is 0.06, and the background is a plain median.
     assert chi2 < 1.25
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "decam_legacypipe/testcase4/c4d_170316_062107_ooi_z_ls9-psfex.fits",
+        "decam_tractor_galaxies/decam-520206-S16-psfex.fits",
+    ],
+)
+def test_at_whole_pixels_real_models_are_polynomials_of_sextractor_s_coordinates(shared, name):
+    """Both have a step of 1 pixel: nothing is interpolated at whole pixels."""
+    path = shared / "data" / name
+    with fits.open(path) as file:
+        row, cards = file[1].data[0], file[1].header
+        names = {column.lower() for column in file[1].columns.names}
+        images = row["PSF_MASK"].astype(float)
+
+        def fact(name):
+            return row[name] if name.lower() in names else cards[name]
+
+        zero, scale = ([float(fact(f"{key}{k}")) for k in (1, 2)] for key in ("POLZERO", "POLSCAL"))
+    x, y = np.array([3.0, 200.0, 120.0]), np.array([66.0, 7.0, 199.0])
+    kernels = open_psf(str(path), shape=(251, 245)).images(x, y)
+    for k in range(len(x)):
+        u, v = (x[k] + 1 - zero[0]) / scale[0], (y[k] + 1 - zero[1]) / scale[1]
+        expected = np.tensordot([1, u, u * u, v, u * v, v * v], images, axes=1)
+        expected /= expected.sum()
+        # LSST's model is summed in single precision.
+        assert np.abs(kernels.values[k] - expected).max() < 5e-6 * expected.max()
