@@ -6,16 +6,10 @@ import numpy as np
 
 from forcedsql.config import MeasurementConfig
 from forcedsql.measure.batch import Batch, Columns
-from forcedsql.measure.gaussian_sums import (
-    SMALLEST_DETERMINANT,
-    TOTAL,
-    Weights,
-    inverse_of,
-    needs_subpixels,
-    weighted_sums,
-)
+from forcedsql.measure.gaussian_sums import Weights, weighted_sums
 from forcedsql.measure.slot_values import shape_slot
 from forcedsql.plugins import FLUX_ORDER, Plugin
+from forcedsql.psf.adaptive_iteration import SMALLEST_DETERMINANT, TOTAL, inverse_of, needs_subpixels
 from forcedsql.schema import Column, flag_column, flux_columns
 
 NAME = "base_GaussianFlux"

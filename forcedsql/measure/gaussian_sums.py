@@ -12,18 +12,18 @@ import numpy as np
 from forcedsql.arrays import BoolArray, Float32Array, FloatArray, IntArray
 from forcedsql.measure.kernels.cutouts import cutouts, seen_pixels
 from forcedsql.measure.kernels.protocol import Planes
+from forcedsql.psf.adaptive_iteration import (
+    BOX_SIGMAS,
+    LARGEST_BOX,
+    SUBPIXEL_WEIGHT_LIMIT,
+    SUBPIXELS,
+    WEIGHT_LIMIT,
+    YY,
+)
 
-WEIGHT_LIMIT, SUBPIXEL_WEIGHT_LIMIT = np.float32(14.0), np.float32(9.0)
-"""Largest exponents x^T W^-1 x that are summed, with weights at pixel centres and inside pixels."""
-
-BOX_SIGMAS, LARGEST_BOX = 4.0, 1000.0
-SUBPIXEL_VARIANCE = 0.25
-SMALLEST_DETERMINANT = float(np.finfo(np.float32).eps)
-
-_SUBPIXELS = np.array([-0.375, -0.125, 0.125, 0.375])
 _BLOCK_ELEMENTS = 1 << 18
-TOTAL, X, Y, XX, XY, YY = range(6)
-"""Columns of the sums: of I g, and of that times x, y (column and row) and x^2, xy, y^2 (from the centre)."""
+X, Y = range(YY + 1, YY + 3)
+"""Further columns of sums: of I g times x and y, column and row."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,7 +50,13 @@ class Weights:
 
 
 def weighted_sums(planes: Planes, weights: Weights) -> FloatArray:
-    """Return the sums of I g under each weight, (n, 6) float64; pixels off the image don't count."""
+    """Return the sums of I g under each weight; pixels off the image don't count.
+
+    Returns
+    -------
+    ndarray, (n, 6) float64
+        Columns as in `forcedsql.psf.adaptive_iteration`, then `X` and `Y`.
+    """
     n = len(weights.x)
     sums = np.zeros((n, 6))
     widest = np.maximum(weights.covariance[:, 0], weights.covariance[:, 2])
@@ -60,19 +66,6 @@ def weighted_sums(planes: Planes, weights: Weights) -> FloatArray:
     for rows in _blocks(2 * half + weights.subpixel):
         sums[rows] = _sums_of_block(planes, weights, rows, int(half[rows[0]]), radius[rows])
     return sums
-
-
-def inverse_of(matrix: FloatArray | Float32Array) -> tuple[FloatArray, FloatArray]:
-    """Invert symmetric matrices given as (n, 3) xx, xy, yy; return inverses and determinants."""
-    xx, xy, yy = matrix.astype(np.float64).T
-    determinant = xx * yy - xy * xy
-    return np.stack([yy, -xy, xx], axis=1) / determinant[:, None], determinant
-
-
-def needs_subpixels(covariance: FloatArray, determinant: FloatArray) -> BoolArray:
-    """Tell, (n,) bool, which weights are too narrow to be taken at pixel centres."""
-    narrow: BoolArray = (covariance[:, 0] < SUBPIXEL_VARIANCE) | (covariance[:, 2] < SUBPIXEL_VARIANCE)
-    return narrow | (determinant < SUBPIXEL_VARIANCE**2)
 
 
 def _blocks(labels: IntArray) -> Iterator[IntArray]:
@@ -135,7 +128,7 @@ def _products(
     weight = np.exp(-0.5 * exponent.astype(np.float64)).astype(np.float32)
     weighted = np.where(inside, image * weight, np.float32(0.0))
     squares = (np.asarray(v, product_type) for v in (dx * dx, dx * dy, dy * dy))
-    factors = (np.float32(1.0), column, row, *squares)
+    factors = (np.float32(1.0), *squares, column, row)
     sums = np.empty((len(image), 6))
     for index, factor in enumerate(factors):
         product = weighted * factor
@@ -153,13 +146,13 @@ def _subpixel_sums(
     inverse: FloatArray,
 ) -> FloatArray:
     """Return the sums with weights taken at 4 x 4 points of each pixel, (n, 6)."""
-    ends = _SUBPIXELS[[0, -1]].astype(np.float32)
+    ends = SUBPIXELS[[0, -1]].astype(np.float32)
     for end_x in ends:
         for end_y in ends:
             inside &= _exponents(dx + end_x, dy + end_y, inverse) <= SUBPIXEL_WEIGHT_LIMIT
     sums = np.zeros((len(image), 6))
-    for offset_y in _SUBPIXELS.astype(np.float32):
-        for offset_x in _SUBPIXELS.astype(np.float32):
+    for offset_y in SUBPIXELS.astype(np.float32):
+        for offset_x in SUBPIXELS.astype(np.float32):
             x, y = dx + offset_x, dy + offset_y
             exponent = _exponents(x, y, inverse)
             at_x, at_y = column[:, None, :] + offset_x, row[:, :, None] + offset_y

@@ -5,9 +5,10 @@ import pyarrow as pa
 
 from forcedsql.arrays import BoolArray, FloatArray
 from forcedsql.config import MeasurementConfig
-from forcedsql.measure.adaptive import AdaptiveFit, Limits, Moments
+from forcedsql.measure.adaptive import AdaptiveFit, Moments
 from forcedsql.measure.batch import Batch, Columns
 from forcedsql.plugins import SHAPE_ORDER, Plugin, PluginOption
+from forcedsql.psf.adaptive_iteration import Limits
 from forcedsql.schema import FLUX, Column, flag_column, flux_columns, value_column
 
 NAME = "base_SdssShape"
@@ -88,7 +89,8 @@ def sdss_shape(batch: Batch, config: MeasurementConfig) -> Columns:
     weighted centroid, or at the position where there is none.
     """
     x, y = batch.local_position
-    moments = AdaptiveFit(batch.planes, x, y, _limits(config)).run()
+    shift = float(np.clip(config.plugin_option(NAME, "maxShift"), 2.0, 10.0))
+    moments = AdaptiveFit(batch.planes, x, y, _limits(config), shift).run()
     xx, xy, yy = moments.covariance.T
     scale = 2.0 * np.pi * np.sqrt(xx * yy - xy * xy)
     x0, y0 = batch.exposure.xy0
@@ -118,7 +120,6 @@ def _limits(config: MeasurementConfig) -> Limits:
         iterations=config.plugin_option(NAME, "maxIter"),
         ellipticity=config.plugin_option(NAME, "tol1"),
         size=config.plugin_option(NAME, "tol2"),
-        shift=float(np.clip(config.plugin_option(NAME, "maxShift"), 2.0, 10.0)),
     )
 
 
