@@ -91,6 +91,11 @@ class MeasurementConfig:
     off_image: Literal["flag", "raise"] = _option(
         "flag", "what a position off the image becomes: a flagged row, or an error as in LSST"
     )
+    space_motion: Literal["auto", "never"] = _option(
+        "auto",
+        "move positions by proper motion and parallax to the exposure's time where their table has such "
+        "columns, or never",
+    )
     calibrate: Literal["auto", "never"] = _option(
         "auto", "turn fluxes into nJy where the exposure carries a calibration, or never"
     )

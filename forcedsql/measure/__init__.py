@@ -5,13 +5,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from forcedsql.arrays import AnyArray, Float32Array
+from forcedsql.arrays import AnyArray, Float32Array, FloatArray
 from forcedsql.config import MeasurementConfig
 from forcedsql.errors import TableError
 from forcedsql.exposure import Exposure
 from forcedsql.measure.driver import flux_unit, measure_positions, pixel_positions, provenance
 from forcedsql.measure.joint_flux import joint_residual
 from forcedsql.measure.positions import Positions, find_positions
+from forcedsql.measure.space_motion import position_on
 from forcedsql.schema import ColumnStyle, lsst_names, lsst_schema, source_columns, source_schema
 
 __all__ = ["flux_unit", "measure", "measure_positions", "residual_image"]
@@ -35,7 +36,9 @@ def measure(
     ----------
     exposure : Exposure
     positions : pyarrow.Table, object with ``__arrow_c_stream__``, or astropy.table.Table
-        ids and ICRS coordinates; see `find_positions`.
+        ids and ICRS coordinates; see `find_positions`.  With columns of proper motion or
+        parallax they are measured where they are seen in the middle of the exposure; the
+        coordinates of the result are the given ones, its x and y those of the place.
     config : MeasurementConfig, optional
     columns : {"lsst", "source"}
         Names and order of the LSST driver's 100 columns, or of the DP1 ``Source`` table.
@@ -65,10 +68,9 @@ def measure(
     others = None if neighbours is None else find_positions(neighbours)
     values = measure_positions(
         exposure,
-        found.ra,
-        found.dec,
+        *_places(exposure, found, config),
         config,
-        neighbours=None if others is None else (others.ra, others.dec),
+        neighbours=None if others is None else _places(exposure, others, config),
     )
     table = _lsst_table if columns == "lsst" else _source_table
     measured = table(found, values, config, flux_unit(exposure, config))
@@ -106,8 +108,17 @@ def residual_image(
         See `measure_positions` and `find_positions`.
     """
     found = [find_positions(table) for table in (positions, neighbours) if table is not None]
-    placed = [pixel_positions(exposure, each.ra, each.dec)[:2] for each in found]
-    return joint_residual(exposure, placed[0], config or MeasurementConfig(), *placed[1:])
+    config = config or MeasurementConfig()
+    placed = [pixel_positions(exposure, *_places(exposure, each, config))[:2] for each in found]
+    return joint_residual(exposure, placed[0], config, *placed[1:])
+
+
+def _places(
+    exposure: Exposure, positions: Positions, config: MeasurementConfig
+) -> tuple[FloatArray, FloatArray]:
+    """Return right ascensions and declinations at the time of the exposure."""
+    motion = positions.motion if config.space_motion == "auto" else None
+    return position_on(exposure, positions.ra, positions.dec, motion)
 
 
 def _lsst_table(

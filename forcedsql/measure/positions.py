@@ -11,10 +11,18 @@ import pyarrow.compute as pc
 
 from forcedsql.arrays import FloatArray
 from forcedsql.errors import TableError
+from forcedsql.measure.space_motion import SpaceMotion
 
 ID_NAMES = ("objectId", "sourceId", "diaObjectId", "id")
 RA_NAMES = ("ra", "coord_ra")
 DEC_NAMES = ("dec", "coord_dec")
+MOTION_NAMES = {
+    "pm_ra": (("pm_ra", "pmra"), "mas / yr"),
+    "pm_dec": (("pm_dec", "pmdec"), "mas / yr"),
+    "parallax": (("parallax",), "mas"),
+    "ref_epoch": (("ref_epoch",), "yr"),
+}
+"""Names of the columns of `SpaceMotion`, case ignored, and their units."""
 
 _DEGREES = re.compile(r"deg(ree)?s?|°", re.IGNORECASE)
 _RADIANS = re.compile(r"rad(ian)?s?", re.IGNORECASE)
@@ -30,11 +38,14 @@ class Positions:
         Integers as int64 where they fit, anything else as it came; NULL where missing.
     ra, dec : ndarray, (n,) float64, degree
         ICRS; NaN where missing.
+    motion : SpaceMotion or None
+        How they move; None where the table has no such columns.
     """
 
     ids: pa.Array
     ra: FloatArray
     dec: FloatArray
+    motion: SpaceMotion | None = None
 
     def __len__(self) -> int:
         return len(self.ra)
@@ -56,14 +67,15 @@ def find_positions(
     id_column, ra_column, dec_column : str, optional
         Column names; found by their usual names where not given (`ID_NAMES`, `RA_NAMES`,
         `DEC_NAMES`, in that order, case ignored).  Without an id column rows are numbered
-        from 0.
+        from 0.  Columns of proper motion and parallax are those of `MOTION_NAMES`.
     unit : {"deg", "rad"}, optional
         Unit of the coordinates; otherwise that of the columns, otherwise degrees.
 
     Raises
     ------
     TableError
-        If the table is of no known kind, lacks a coordinate, or a coordinate is not a number.
+        If the table is of no known kind, lacks a coordinate, a coordinate is not a number, or
+        there are proper motions and no epoch of the positions.
     """
     arrow = as_arrow(table)
     ra_name = _find(arrow, ra_column, RA_NAMES, "right ascension")
@@ -72,6 +84,7 @@ def find_positions(
         _ids(arrow, id_column),
         _coordinate(arrow, ra_name, unit),
         _coordinate(arrow, dec_name, unit),
+        _motion(arrow),
     )
 
 
@@ -147,17 +160,58 @@ def _ids(table: pa.Table, given: str | None) -> pa.Array:
     return ids
 
 
+def _motion(table: pa.Table) -> SpaceMotion | None:
+    by_lower_name = {name.lower(): name for name in reversed(table.column_names)}
+    names = {
+        quantity: next((by_lower_name[n] for n in usual if n in by_lower_name), None)
+        for quantity, (usual, _) in MOTION_NAMES.items()
+    }
+    if all(names[quantity] is None for quantity in ("pm_ra", "pm_dec", "parallax")):
+        return None
+    values = {
+        quantity: np.full(table.num_rows, np.nan) if name is None else _quantity(table, name, quantity)
+        for quantity, name in names.items()
+    }
+    motion = SpaceMotion(**values)
+    if names["ref_epoch"] is None and motion.drifts.any():
+        raise TableError(
+            f"column {names['pm_ra'] or names['pm_dec']!r} holds proper motions, and there is no column "
+            "ref_epoch that says at which time (Julian year) the positions hold; add it, or leave them out"
+        )
+    return motion
+
+
+def _quantity(table: pa.Table, name: str, quantity: str) -> FloatArray:
+    """Return a column of `MOTION_NAMES` in its unit, (n,) float64; NaN where missing."""
+    expected = MOTION_NAMES[quantity][1]
+    values = _numbers(table, name, f"give {quantity} in {expected}")
+    stated = (table.schema.field(name).metadata or {}).get(b"unit", b"").decode(errors="replace")
+    if stated.replace(" ", "") in ("", expected.replace(" ", ""), "Julianyear"):
+        return values
+    from astropy.units import Unit  # noqa: PLC0415 - only where a unit is to be understood
+
+    try:
+        return np.asarray(values * Unit(stated).to(expected), dtype=np.float64)
+    except ValueError as error:
+        raise TableError(f"column {name!r} has unit {stated!r}; {quantity} is in {expected}") from error
+
+
 def _coordinate(table: pa.Table, name: str, unit: str | None) -> FloatArray:
-    field = table.schema.field(name)
-    if not (
-        pa.types.is_floating(field.type) or pa.types.is_integer(field.type) or pa.types.is_decimal(field.type)
-    ):
-        raise TableError(f"column {name!r} is {field.type}, not a number; give coordinates in degrees")
-    values = pc.fill_null(table[name].cast(pa.float64()), float("nan")).to_numpy()
-    metadata = field.metadata or {}
+    values = _numbers(table, name, "give coordinates in degrees")
+    metadata = table.schema.field(name).metadata or {}
     stated = unit or metadata.get(b"unit", b"deg").decode(errors="replace")
     if _DEGREES.fullmatch(stated):
-        return np.array(values, dtype=np.float64)
+        return values
     if _RADIANS.fullmatch(stated):
         return np.asarray(np.rad2deg(values), dtype=np.float64)
     raise TableError(f"column {name!r} has unit {stated!r}; coordinates are in deg or rad")
+
+
+def _numbers(table: pa.Table, name: str, remedy: str) -> FloatArray:
+    """Return a column as a copy in float64, (n,); NaN where missing."""
+    type_ = table.schema.field(name).type
+    is_number = pa.types.is_floating(type_) or pa.types.is_integer(type_) or pa.types.is_decimal(type_)
+    if not (is_number or pa.types.is_null(type_)):
+        raise TableError(f"column {name!r} is {type_}, not a number; {remedy}")
+    values = pc.fill_null(table[name].cast(pa.float64()), float("nan")).to_numpy()
+    return np.array(values, dtype=np.float64)
