@@ -3,10 +3,10 @@
 -- A fit needs all positions of an image at once, so they travel as lists: one call for each exposure.
 
 -- Helper: positions as lists, in order, of which there is one row even where there are no positions.
-CREATE OR REPLACE MACRO position_lists(positions, id := NULL, ra := NULL, "dec" := NULL) AS TABLE
-    SELECT list({id: p.id, ra: p.ra, "dec": p."dec"} ORDER BY p.place) AS places
+CREATE OR REPLACE MACRO position_lists(exposure_id, positions, id := NULL, ra := NULL, "dec" := NULL) AS TABLE
+    SELECT list({id: p.id, ra: p.ra, "dec": p."dec", at_ra: p.at_ra, at_dec: p.at_dec} ORDER BY p.place) AS places
     FROM (SELECT *, row_number() OVER () AS place
-          FROM positions_of(positions, id := id, ra := ra, "dec" := "dec")) p;
+          FROM positions_at(exposure_id, positions, id := id, ra := ra, "dec" := "dec")) p;
 
 -- Forced photometry with the columns of forced_photometry and those of the joint fit, psfFlux_joint
 -- and its kin.  neighbours names a table, view or CTE of further sources, which are fitted but give
@@ -20,10 +20,10 @@ CREATE OR REPLACE MACRO forced_photometry_joint(
             unnest(measured_places.places) AS place,
             unnest("forced_photometry_joint: open this database with forcedsql.connect() or 'forcedsql shell'"(
                 exposure_id,
-                list_transform(measured_places.places, lambda s: s.ra),
-                list_transform(measured_places.places, lambda s: s."dec"),
-                list_transform(other_places.places, lambda s: s.ra),
-                list_transform(other_places.places, lambda s: s."dec"))) AS measured
-        FROM position_lists(positions, id := id, ra := ra, "dec" := "dec") measured_places,
-             position_lists(coalesce(neighbours, positions)) other_places
+                list_transform(measured_places.places, lambda s: s.at_ra),
+                list_transform(measured_places.places, lambda s: s.at_dec),
+                list_transform(other_places.places, lambda s: s.at_ra),
+                list_transform(other_places.places, lambda s: s.at_dec))) AS measured
+        FROM position_lists(exposure_id, positions, id := id, ra := ra, "dec" := "dec") measured_places,
+             position_lists(exposure_id, coalesce(neighbours, positions)) other_places
     ) m;

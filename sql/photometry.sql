@@ -8,9 +8,17 @@ CREATE OR REPLACE MACRO select_as(column_name, name) AS
     CASE WHEN column_name IS NULL THEN ''
          ELSE ', "' || replace(column_name, '"', '""') || '" AS ' || name END;
 
+-- Helper: a table to select from.  query_table() takes any name, qualified ones and their quoted
+-- parts too, but no quotes inside of those: such names are written as SQL has them, "like ""this""",
+-- and anything else with a quote in it is one name as it stands.
+CREATE OR REPLACE MACRO table_of(table_name) AS
+    CASE WHEN NOT contains(table_name, '"') THEN 'query_table(''' || replace(table_name, '''', '''''') || ''')'
+         WHEN regexp_full_match(table_name, '("([^"]|"")+"|\w+)([.]("([^"]|"")+"|\w+))*') THEN table_name
+         ELSE '"' || replace(table_name, '"', '""') || '"' END;
+
 -- Helper: FROM a table whose columns are as they were, with one called __none before them.
 CREATE OR REPLACE MACRO from_table(table_name) AS
-    ' FROM (SELECT NULL AS __none, * FROM query_table(''' || replace(table_name, '''', '''''') || '''))';
+    ' FROM (SELECT NULL AS __none, * FROM ' || table_of(table_name) || ')';
 
 -- Helper: was a column found beside __none?  Then it is the second of the two.
 CREATE OR REPLACE MACRO found_column(columns_found) AS
@@ -19,6 +27,8 @@ CREATE OR REPLACE MACRO found_column(columns_found) AS
 -- id, ra and dec of a table, view or CTE.  They are found by their usual names, the first of
 -- objectId, sourceId, diaObjectId, id; ra, coord_ra; dec, coord_dec; or are named as arguments.
 -- Coordinates are degrees.  In DuckDB 1.5 the argument is written with quotes: "dec" := ...
+-- Proper motions pm_ra (with cos dec) and pm_dec in mas/yr, parallax in mas and ref_epoch as a
+-- Julian year are NULL where there are none (pmra and pmdec are names of them too).
 CREATE OR REPLACE MACRO positions_of(positions, id := NULL, ra := NULL, "dec" := NULL) AS TABLE
     WITH __named AS (
         FROM query('SELECT *' || select_as(id, '__id') || select_as(ra, '__ra') || select_as("dec", '__dec')
@@ -36,7 +46,13 @@ CREATE OR REPLACE MACRO positions_of(positions, id := NULL, ra := NULL, "dec" :=
             [*COLUMNS('(?i)^(__none|coord_ra)$')] AS coord_ra,
             [*COLUMNS('(?i)^(__none|__dec)$')] AS dec_given,
             [*COLUMNS('(?i)^(__none|dec)$')] AS plain_dec,
-            [*COLUMNS('(?i)^(__none|coord_dec)$')] AS coord_dec
+            [*COLUMNS('(?i)^(__none|coord_dec)$')] AS coord_dec,
+            [*COLUMNS('(?i)^(__none|pm_ra)$')] AS pm_ra,
+            [*COLUMNS('(?i)^(__none|pmra)$')] AS pmra,
+            [*COLUMNS('(?i)^(__none|pm_dec)$')] AS pm_dec,
+            [*COLUMNS('(?i)^(__none|pmdec)$')] AS pmdec,
+            [*COLUMNS('(?i)^(__none|parallax)$')] AS parallax,
+            [*COLUMNS('(?i)^(__none|ref_epoch)$')] AS ref_epoch
         FROM __named
     )
     SELECT
@@ -55,8 +71,38 @@ CREATE OR REPLACE MACRO positions_of(positions, id := NULL, ra := NULL, "dec" :=
              WHEN found_column(plain_dec) THEN list_last(plain_dec)
              WHEN found_column(coord_dec) THEN list_last(coord_dec)
              ELSE error('the positions have no column dec or coord_dec; name it: "dec" := ...')
-             END::DOUBLE AS "dec"
+             END::DOUBLE AS "dec",
+        CASE WHEN found_column(pm_ra) THEN list_last(pm_ra)
+             WHEN found_column(pmra) THEN list_last(pmra)
+             END::DOUBLE AS pm_ra,
+        CASE WHEN found_column(pm_dec) THEN list_last(pm_dec)
+             WHEN found_column(pmdec) THEN list_last(pmdec)
+             END::DOUBLE AS pm_dec,
+        CASE WHEN found_column(parallax) THEN list_last(parallax) END::DOUBLE AS parallax,
+        CASE WHEN found_column(ref_epoch) THEN list_last(ref_epoch)
+             WHEN list_last(pm_ra) <> 0 OR list_last(pmra) <> 0 OR list_last(pm_dec) <> 0 OR list_last(pmdec) <> 0
+             THEN error('the positions have proper motions but no column ref_epoch; add the Julian year '
+                        'at which they hold (SELECT *, 2016.0 AS ref_epoch) or leave the motions out')
+             END::DOUBLE AS ref_epoch
     FROM __candidates;
+
+-- The same, and at_ra and at_dec: where a source is seen in the middle of an exposure.
+CREATE OR REPLACE MACRO positions_at(exposure_id, positions, id := NULL, ra := NULL, "dec" := NULL) AS TABLE
+    SELECT
+        m.id,
+        m.ra,
+        m."dec",
+        CASE WHEN m.moved IS NULL THEN m.ra ELSE m.moved.ra END AS at_ra,
+        CASE WHEN m.moved IS NULL THEN m."dec" ELSE m.moved."dec" END AS at_dec
+    FROM (
+        SELECT
+            p.*,
+            CASE WHEN p.pm_ra <> 0 OR p.pm_dec <> 0 OR p.parallax <> 0 THEN
+                "move_position: open this database with forcedsql.connect() or 'forcedsql shell'"(
+                    exposure_id, p.ra, p."dec", p.pm_ra, p.pm_dec, p.parallax, p.ref_epoch)
+            END AS moved
+        FROM positions_of(positions, id := id, ra := ra, "dec" := "dec") p
+    ) m;
 
 -- Forced photometry with columns named as in the DP1 Source table.
 CREATE OR REPLACE MACRO forced_photometry(exposure_id, positions, id := NULL, ra := NULL, "dec" := NULL) AS TABLE
@@ -65,8 +111,8 @@ CREATE OR REPLACE MACRO forced_photometry(exposure_id, positions, id := NULL, ra
         p.ra,
         p."dec",
         unnest("forced_photometry: open this database with forcedsql.connect() or 'forcedsql shell'"(
-            exposure_id, p.ra, p."dec"))
-    FROM positions_of(positions, id := id, ra := ra, "dec" := "dec") p;
+            exposure_id, p.at_ra, p.at_dec))
+    FROM positions_at(exposure_id, positions, id := id, ra := ra, "dec" := "dec") p;
 
 -- The same with the columns of the LSST driver (ForcedMeasurementDriverTask): coordinates in
 -- radians, slot_* aliases, and no parents or children.
@@ -79,8 +125,8 @@ CREATE OR REPLACE MACRO forced_measurement(exposure_id, positions, id := NULL, r
         0::BIGINT AS parentObjectId,
         0::INTEGER AS deblend_nChild,
         unnest("forced_measurement: open this database with forcedsql.connect() or 'forcedsql shell'"(
-            exposure_id, p.ra, p."dec"))
-    FROM positions_of(positions, id := id, ra := ra, "dec" := "dec") p;
+            exposure_id, p.at_ra, p.at_dec))
+    FROM positions_at(exposure_id, positions, id := id, ra := ra, "dec" := "dec") p;
 
 -- One position on every registered exposure that contains it, in order of time.
 CREATE OR REPLACE MACRO forced_lightcurve(ra, "dec") AS TABLE

@@ -27,6 +27,7 @@ from forcedsql.database.workers import map_in_threads
 from forcedsql.errors import DatabaseError, ForcedSQLError
 from forcedsql.exposure import Exposure
 from forcedsql.measure.driver import measure_positions
+from forcedsql.measure.space_motion import SpaceMotion, position_on
 from forcedsql.schema import lsst_names, source_columns
 
 OPEN_WITH_FORCEDSQL = "open this database with forcedsql.connect() or 'forcedsql shell'"
@@ -79,12 +80,14 @@ def sql_functions(session: Session) -> tuple[SqlFunction, ...]:
     f = _Functions(session)
     at_sky = ("VARCHAR", "DOUBLE", "DOUBLE")
     lists = ("VARCHAR", *["DOUBLE[]"] * 4)
+    moving = (*at_sky, *["DOUBLE"] * 4)
     joint = JointPhotometry(session)
     image = "DOUBLE[][]"
     table: list[tuple[str, str | None, tuple[str, ...], str, Callable[..., pa.Array]]] = [
         ("forced_phot", "forced_photometry", at_sky, _struct_sql(f.source), f.forced_phot),
         ("forced_phot_lsst", "forced_measurement", at_sky, _struct_sql(f.lsst), f.forced_phot_lsst),
         ("forced_phot_joint", "forced_photometry_joint", lists, _struct_sql(joint.fields) + "[]", joint),
+        ("move_position", "move_position", moving, _struct_sql(_types("ra", "dec")), f.move_position),
         ("sky_to_pixel", None, at_sky, _struct_sql(_types("x", "y")), f.sky_to_pixel),
         ("pixel_to_sky", None, at_sky, _struct_sql(_types("ra", "dec")), f.pixel_to_sky),
         ("psf_image", None, at_sky, image, f.psf_image),
@@ -125,14 +128,34 @@ class _Functions:
             x, y = exposure.require_wcs().sky_to_pixel(a, b)
             return {"x": x, "y": y}
 
-        return self._structs(ids, ra, dec, _types("x", "y"), project)
+        return self._structs(ids, (ra, dec), _types("x", "y"), project)
+
+    def move_position(
+        self,
+        ids: pa.ChunkedArray,
+        ra: pa.ChunkedArray,
+        dec: pa.ChunkedArray,
+        pm_ra: pa.ChunkedArray,
+        pm_dec: pa.ChunkedArray,
+        parallax: pa.ChunkedArray,
+        ref_epoch: pa.ChunkedArray,
+    ) -> pa.Array:
+        def move(
+            _: ExposureKey, exposure: Exposure, a: FloatArray, b: FloatArray, *rest: FloatArray
+        ) -> Columns:
+            motion = SpaceMotion(*rest) if self.config.space_motion == "auto" else None
+            moved_ra, moved_dec = position_on(exposure, a, b, motion)
+            return {"ra": moved_ra, "dec": moved_dec}
+
+        columns = (ra, dec, pm_ra, pm_dec, parallax, ref_epoch)
+        return self._structs(ids, columns, _types("ra", "dec"), move)
 
     def pixel_to_sky(self, ids: pa.ChunkedArray, x: pa.ChunkedArray, y: pa.ChunkedArray) -> pa.Array:
         def project(_: ExposureKey, exposure: Exposure, a: FloatArray, b: FloatArray) -> Columns:
             ra, dec = exposure.require_wcs().pixel_to_sky(a, b)
             return {"ra": ra, "dec": dec}
 
-        return self._structs(ids, x, y, _types("ra", "dec"), project)
+        return self._structs(ids, (x, y), _types("ra", "dec"), project)
 
     def psf_image(self, ids: pa.ChunkedArray, x: pa.ChunkedArray, y: pa.ChunkedArray) -> pa.Array:
         x_pixel, y_pixel = floats(x), floats(y)
@@ -176,7 +199,7 @@ class _Functions:
             now[key] = MeasuredChunk(a, b, columns)
             return columns
 
-        result = self._structs(ids, ra, dec, fields, measure)
+        result = self._structs(ids, (ra, dec), fields, measure)
         if len(self._last) > MOST_THREADS:
             self._last.clear()
         self._last[threading.get_ident()] = now
@@ -185,27 +208,26 @@ class _Functions:
     def _structs(
         self,
         ids: pa.ChunkedArray,
-        first: pa.ChunkedArray,
-        second: pa.ChunkedArray,
+        columns: Sequence[pa.ChunkedArray],
         fields: Sequence[tuple[str, str, pa.DataType]],
-        evaluate: Callable[[ExposureKey, Exposure, FloatArray, FloatArray], Columns],
+        evaluate: Callable[..., Columns],
     ) -> pa.Array:
-        """Evaluate group by group, and put the groups' columns together as structs."""
-        a, b = floats(first), floats(second)
+        """Evaluate columns group by group, and put what comes out together as structs."""
+        given = [floats(column) for column in columns]
         parts = self._each_exposure(
-            ids, lambda key, exposure, rows: evaluate(key, exposure, a[rows], b[rows])
+            ids, lambda key, exposure, rows: evaluate(key, exposure, *(values[rows] for values in given))
         )
         null: BoolArray | None = None
         if len(parts) == 1 and len(parts[0][0]) == len(ids):
-            columns = parts[0][1]
+            results = parts[0][1]
         else:
             null = np.ones(len(ids), np.bool_)
-            columns = {source: np.zeros(len(ids), type_.to_pandas_dtype()) for _, source, type_ in fields}
+            results = {source: np.zeros(len(ids), type_.to_pandas_dtype()) for _, source, type_ in fields}
             for rows, values in parts:
                 null[rows] = False
-                for source, column in columns.items():
+                for source, column in results.items():
                     column[rows] = values[source]
-        return struct_array({name: (columns[source], type_) for name, source, type_ in fields}, null)
+        return struct_array({name: (results[source], type_) for name, source, type_ in fields}, null)
 
     def _each_exposure(
         self, ids: pa.ChunkedArray, evaluate: Callable[[ExposureKey, Exposure, IntArray], Value]

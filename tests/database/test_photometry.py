@@ -7,6 +7,7 @@ import pytest
 
 from forcedsql.config import MeasurementConfig
 from forcedsql.database import connect, ingest, load_catalog
+from forcedsql.database.quoting import quote_literal
 from forcedsql.measure import measure
 from forcedsql.schema import lsst_schema, source_schema
 
@@ -134,6 +135,10 @@ class TestPositions:
             ('"it\'s; DROP TABLE exposure"', "'it''s; DROP TABLE exposure'"),
             ("s.inside", "s.inside"),
             ('"a.b"', "'\"a.b\"'"),
+            ('"we""ird"', '"we""ird"'),
+            ('"we""ird"', '\'"we""ird"\''),
+            ('s."we""ird"', '\'s."we""ird"\''),
+            ('"""x"" UNION FROM exposure --"', '"""x"" UNION FROM exposure --"'),
             ("named", "named"),
             ("candidates", "candidates"),
             ("__named", "__named"),
@@ -146,9 +151,10 @@ class TestPositions:
         assert con.execute(f"SELECT id FROM positions_of({named})").fetchall() == [(1,)]  # noqa: S608
         con.execute("FROM exposure")
 
-    def test_a_table_name_cannot_be_a_query(self, con):
+    @pytest.mark.parametrize("name", ["range(3)) SELECT 1 AS ra --", '"e"."f"(3)', 'exposure) --"'])
+    def test_a_table_name_cannot_be_a_query(self, con, name):
         with pytest.raises(duckdb.Error):
-            con.execute("FROM positions_of('range(3)) SELECT 1 AS ra --')").fetchall()
+            con.execute("FROM positions_of(" + quote_literal(name) + ")").fetchall()
 
     def test_views_and_ctes(self, con):
         con.execute('CREATE VIEW v AS SELECT 1 AS id, 2 AS ra, 3 AS "dec"')
