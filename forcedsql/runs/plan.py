@@ -12,17 +12,20 @@ import pyarrow as pa
 
 from forcedsql.errors import ConfigError, DatabaseError
 from forcedsql.exposure_file import RegisteredExposure
+from forcedsql.measure.positions import MOTION_NAMES
 from forcedsql.runs.requested_positions import RequestedPositions, is_query
 from forcedsql.runs.stored_result import Fingerprint
 
-_PAIRS = """
+_MOTION = ", ".join(MOTION_NAMES)
+
+_PAIRS = f"""
 CREATE OR REPLACE TEMP VIEW run_pairs AS
-SELECT e.exposure_id, p.position, p.id, p.ra, p."dec" AS "dec", p.digest
+SELECT e.exposure_id, p.position, p.id, p.ra, p."dec" AS "dec", {_MOTION}, p.digest
 FROM run_positions p
 JOIN exposure_coverage c ON c.healpix = p.cell
 JOIN run_exposures e ON e.exposure_id = c.exposure_id
 WHERE inside_edges(e.footprint, p.x, p.y, p.z)
-"""
+"""  # noqa: S608 - names of ours
 
 _PLANNED = """
 WITH counted AS (
@@ -137,9 +140,9 @@ def positions_on(con: duckdb.DuckDBPyConnection, exposure_id: str) -> pa.Table:
     Returns
     -------
     pyarrow.Table
-        id (int64), ra and dec (float64, degree, ICRS).
+        id (int64), ra and dec (float64, degree, ICRS), and the columns of `MOTION_NAMES`.
     """
-    query = 'SELECT id, ra, "dec" FROM run_pairs WHERE exposure_id = ? ORDER BY id, ra, "dec"'
+    query = f'SELECT id, ra, "dec", {_MOTION} FROM run_pairs WHERE exposure_id = ? ORDER BY id, ra, "dec"'  # noqa: S608 - names of ours
     return con.sql(query, params=[exposure_id]).to_arrow_table()
 
 

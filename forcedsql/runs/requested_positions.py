@@ -1,8 +1,9 @@
 """The positions that a run is asked for: a table, a query or a file, as one indexed table.
 
 The temporary table ``run_positions`` has a row per position: ``position`` (a number), id, ra,
-dec, the unit vector x, y, z, the HEALPix cell of the coverage table, and ``digest``, a hash
-of id, ra and dec.  It is sorted by cell, so that DuckDB skips what is far from an exposure.
+dec, the proper motion and parallax (`MOTION_NAMES`, NULL where there is none), the unit vector
+x, y, z, the HEALPix cell of the coverage table, and ``digest``, a hash of all that was given.
+It is sorted by cell, so that DuckDB skips what is far from an exposure.
 """
 
 import re
@@ -16,11 +17,14 @@ import pyarrow as pa
 from forcedsql.database.footprint import COVERAGE_ORDER
 from forcedsql.database.quoting import quote_identifier
 from forcedsql.errors import TableError
-from forcedsql.measure.positions import DEC_NAMES, ID_NAMES, RA_NAMES, Positions, find_positions
+from forcedsql.measure.positions import DEC_NAMES, ID_NAMES, MOTION_NAMES, RA_NAMES, Positions, find_positions
 from forcedsql.tables import FORMATS, read_table
 
 _QUERY = re.compile(r"\s*(select|from|with|values)\s", re.IGNORECASE)
 _ARROW_NAME = "forcedsql_requested"
+
+# What is NULL leaves nothing behind, so that plain positions have the hash of id, ra and dec.
+_MOTION_TEXT = ", ".join(f"' {name} ' || {name}" for name in MOTION_NAMES)
 
 _INDEXED = f"""
 CREATE OR REPLACE TEMP TABLE run_positions AS
@@ -30,10 +34,11 @@ SELECT
     id,
     ra,
     "dec",
+    {", ".join(MOTION_NAMES)},
     cos(radians("dec")) * cos(radians(ra)) AS x,
     cos(radians("dec")) * sin(radians(ra)) AS y,
     sin(radians("dec")) AS z,
-    md5_number_lower(concat(id, ' ', ra, ' ', "dec")) AS digest
+    md5_number_lower(concat(id, ' ', ra, ' ', "dec", {_MOTION_TEXT})) AS digest
 FROM {_ARROW_NAME}
 ORDER BY cell
 """  # noqa: S608 - names and a number of ours
@@ -92,7 +97,7 @@ def load_positions(con: duckdb.DuckDBPyConnection, source: Any, choice: ColumnCh
             f"positions of {catalog}: ids are {found.ids.type}, and a run needs whole numbers: "
             "take row_number() OVER () AS id"
         )
-    table = pa.table({"id": found.ids, "ra": found.ra, "dec": found.dec})
+    table = pa.table({"id": found.ids, "ra": found.ra, "dec": found.dec} | _motion_columns(found))
     con.register(_ARROW_NAME, table)
     try:
         con.execute(_INDEXED)
@@ -100,6 +105,12 @@ def load_positions(con: duckdb.DuckDBPyConnection, source: Any, choice: ColumnCh
         con.unregister(_ARROW_NAME)
     ((unplaced,),) = con.execute("SELECT count(*) FROM run_positions WHERE cell IS NULL").fetchall()
     return RequestedPositions(catalog, table.num_rows, int(unplaced))
+
+
+def _motion_columns(positions: Positions) -> dict[str, pa.Array]:
+    if positions.motion is None:
+        return {name: pa.nulls(len(positions), pa.float64()) for name in MOTION_NAMES}
+    return {name: pa.array(getattr(positions.motion, name), from_pandas=True) for name in MOTION_NAMES}
 
 
 def is_query(text: str) -> bool:
@@ -134,6 +145,7 @@ def _is_table(con: duckdb.DuckDBPyConnection, name: str) -> bool:
 def _query(con: duckdb.DuckDBPyConnection, query: str, shown: str, choice: ColumnChoice) -> pa.Table:
     """Return ids and coordinates of a query's rows; all columns, but no rows, if one is missing."""
     wanted = {name.lower() for name in (*ID_NAMES, *RA_NAMES, *DEC_NAMES)}
+    wanted |= {name for names, _ in MOTION_NAMES.values() for name in names}
     wanted |= {name.lower() for name in (choice.id_column, choice.ra_column, choice.dec_column) if name}
     try:
         relation = con.sql(query)
