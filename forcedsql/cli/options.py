@@ -1,6 +1,6 @@
 """Arguments and options that several commands share, and what becomes of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -94,8 +94,11 @@ def open_database(
     *,
     read_only: bool = False,
     must_exist: bool = True,
+    roots: "Sequence[Path] | None" = None,
 ) -> "Iterator[duckdb.DuckDBPyConnection]":
     """Open a database for a command, and close it after.
+
+    With roots, even none, it is one that somebody else made: see `forcedsql.connect`, safe.
 
     Raises
     ------
@@ -106,5 +109,7 @@ def open_database(
 
     if must_exist and path != MEMORY and not Path(path).exists():
         raise DatabaseError(f"there is no database {path}; make it with: forcedsql init {path}")
-    with connect(path, config=config, read_only=read_only and path != MEMORY) as con:
+    read_only = read_only and path != MEMORY
+    safe = roots is not None
+    with connect(path, config=config, read_only=read_only, safe=safe, roots=roots or ()) as con:
         yield con

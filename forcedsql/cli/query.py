@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
@@ -45,6 +46,18 @@ def sql(
     read_only: Annotated[
         bool, typer.Option("--read-only", help="Open the database without changing it.")
     ] = False,
+    safe: Annotated[
+        bool,
+        typer.Option(
+            "--safe", help="For a database that somebody else made: no files, no network, locked settings."
+        ),
+    ] = False,
+    roots: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--root", help="With --safe: folder of exposures; the database's own if not given. Repeatable."
+        ),
+    ] = None,
     config: ConfigOption = None,
     settings: SetOption = None,
 ) -> None:
@@ -55,7 +68,10 @@ def sql(
     """
     options = configuration(config, settings)
     text = sys.stdin.read() if query == "-" else query
-    with open_database(database, options, read_only=read_only) as con:
+    if roots and not safe:
+        raise typer.BadParameter("it goes with --safe", param_hint="--root")
+    limits = (roots or []) if safe else None
+    with open_database(database, options, read_only=read_only, roots=limits) as con:
         outcomes = list(run_statements(con, text))
     tables = [outcome.rows for outcome in outcomes if outcome.rows is not None]
     if tables:

@@ -5,6 +5,8 @@ import json
 import re
 import threading
 import weakref
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,7 @@ from forcedsql.database.cache import DEFAULT_CACHE_BYTES
 from forcedsql.database.macros import schema_digest, statements, stored_digest
 from forcedsql.database.quoting import quote_literal
 from forcedsql.database.registry import check_tables, table_statements
+from forcedsql.database.safety import Roots, lock_down
 from forcedsql.database.session import Session
 from forcedsql.errors import ConfigError, DatabaseError
 
@@ -42,6 +45,8 @@ def connect(
     cache_bytes: int = DEFAULT_CACHE_BYTES,
     threads: int | None = None,
     workers: int | None = None,
+    safe: bool = False,
+    roots: Iterable[str | Path] = (),
 ) -> duckdb.DuckDBPyConnection:
     """Open a database in which SQL can measure, and make it if it is new.
 
@@ -63,6 +68,12 @@ def connect(
         Measure in so many processes, one per processor at most, instead of in this one: many
         small queries, from many threads, then use all processors.  Needs the extension that
         is compiled at installation.
+    safe : bool
+        For databases that somebody else made: SQL cannot reach files, the network or Python's
+        variables, its configuration is locked, and only exposures below `roots` are opened.
+    roots : iterable of str or Path
+        Folders below which the files of exposures must lie, symbolic links resolved; that of
+        the database if not given.  Only with `safe`.
 
     Returns
     -------
@@ -73,8 +84,8 @@ def connect(
     Raises
     ------
     ConfigError
-        If the configuration replaces neighbours with noise, or the number of workers is
-        less than 1.
+        If the configuration replaces neighbours with noise, the number of workers is less than
+        1, `safe` is asked for together with workers, or `roots` without it.
     DatabaseError
         If the file cannot be opened, is not a database, holds other tables of our names, is
         open in this process with another configuration, or workers cannot be had.
@@ -88,13 +99,20 @@ def connect(
         )
     if workers is not None and workers < 1:
         raise ConfigError(f"workers: {workers} processes cannot measure; give 1 or more")
+    if safe and workers is not None:
+        raise ConfigError("safe: a safe connection loads no extension; leave workers out")
+    limits = _roots_of(str(path), roots) if safe else None
+    if roots and not safe:
+        raise ConfigError("roots: they are for a safe connection; set safe=True as well")
     with _lock:
         con = _open_file(str(path), read_only=read_only, unsigned=workers is not None)
         try:
             if threads is not None:
                 con.execute("SET threads = ?", [threads])
-            session = _share_session(con, str(path), config, cache_bytes, workers)
+            session = _share_session(con, str(path), _Wanted(config, cache_bytes, workers, limits))
             _prepare(con, str(path), read_only=read_only)
+            if safe:
+                lock_down(con)
         except duckdb.Error as error:
             con.close()
             raise DatabaseError(f"cannot prepare {path}: {_first_line(error)}") from error
@@ -216,13 +234,24 @@ def _run(con: duckdb.DuckDBPyConnection, commands: list[str]) -> None:
         con.execute(command)
 
 
-def _share_session(
-    con: duckdb.DuckDBPyConnection,
-    path: str,
-    config: MeasurementConfig,
-    cache_bytes: int,
-    workers: int | None,
-) -> Session:
+def _roots_of(path: str, roots: Iterable[str | Path]) -> Roots:
+    stated = tuple(roots)
+    if not stated and not _is_memory(path):
+        stated = (Path(path).resolve().parent,)
+    return Roots.of(stated)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What a connection asks for; all of a process to one file must agree."""
+
+    config: MeasurementConfig
+    cache_bytes: int
+    workers: int | None
+    roots: Roots | None
+
+
+def _share_session(con: duckdb.DuckDBPyConnection, path: str, wanted: _Wanted) -> Session:
     """Return the session of the connection's database, its functions made if it is new."""
     from forcedsql.database.functions import sql_functions  # noqa: PLC0415 - loads the kernels
     from forcedsql.extension.loading import load_extension  # noqa: PLC0415
@@ -233,21 +262,27 @@ def _share_session(
     ).fetchall() != [(0,)]
     if functions_exist:
         session = _sessions.get(key)
-        if session is None or session.config != config:
+        if session is None or (session.config, session.roots) != (wanted.config, wanted.roots):
             raise DatabaseError(
                 f"{path} is open in this process with another configuration; close that connection first"
             )
-        session.cache.budget = cache_bytes
+        session.cache.budget = wanted.cache_bytes
         return session
     shown = "the database in memory" if _is_memory(path) else path
-    session = Session(shown=shown, database=database_name(con), config=config, cache_bytes=cache_bytes)
-    if workers is None:
+    session = Session(
+        shown=shown,
+        database=database_name(con),
+        config=wanted.config,
+        cache_bytes=wanted.cache_bytes,
+        roots=wanted.roots,
+    )
+    if wanted.workers is None:
         functions = sql_functions(session)
         for function in functions:
             function.register(con)
         _functions.append(functions)
     else:
-        load_extension(con, session, workers)
+        load_extension(con, session, wanted.workers)
     if not _is_memory(path):
         _sessions[key] = session
     return session

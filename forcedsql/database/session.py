@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from forcedsql.config import MeasurementConfig
 from forcedsql.database.cache import ExposureCache, ExposureKey
 from forcedsql.database.registry import look_up, look_up_layouts
+from forcedsql.database.safety import Roots
 from forcedsql.errors import DatabaseError, UnknownExposureError
 from forcedsql.exposure import Exposure
 from forcedsql.exposure_file import RegisteredExposure, changed_file, sha256_of
@@ -35,12 +36,23 @@ class Session:
     config : MeasurementConfig
     cache_bytes : int, byte
         Budget of the opened exposures.
+    roots : Roots, optional
+        Folders below which exposures must lie; anywhere if not given.
     """
 
-    def __init__(self, *, shown: str, database: str, config: MeasurementConfig, cache_bytes: int) -> None:
+    def __init__(
+        self,
+        *,
+        shown: str,
+        database: str,
+        config: MeasurementConfig,
+        cache_bytes: int,
+        roots: Roots | None = None,
+    ) -> None:
         self.shown = shown
         self.database = database
         self.config = config
+        self.roots = roots
         self.cache = ExposureCache(cache_bytes)
         self._lock = Lock()
         self._cursors: list[duckdb.DuckDBPyConnection] = []
@@ -91,7 +103,17 @@ class Session:
 
     def open(self, key: ExposureKey, layout: str = "") -> Exposure:
         """Return the opened exposure of a key; its pixels may be in the file still."""
-        return self.cache.get(key, lambda: _open(key, layout))
+        return self.cache.get(key, lambda: self._open(key, layout))
+
+    def _open(self, key: ExposureKey, layout: str) -> Exposure:
+        from forcedsql.readers import lazy  # noqa: PLC0415 - loads astropy
+
+        options = OpenOptions.from_json(key.options) if key.options else None
+        opened = lazy.open_lazily(key.path, layout, options)
+        if self.roots is not None:
+            for path in opened.side_files:
+                self.roots.require(path, exposure_id=key.exposure_id)
+        return opened.exposure
 
     def look_up(self, exposure_ids: Sequence[str]) -> Mapping[str, RegisteredExposure]:
         """Return the registry's committed rows of exposures by id; unknown ids are left out."""
@@ -119,6 +141,8 @@ class Session:
 
     def _key(self, registered: RegisteredExposure) -> ExposureKey:
         path = registered.path
+        if self.roots is not None:
+            path = str(self.roots.require(path, exposure_id=registered.exposure_id))
         try:
             status = Path(path).stat()
         except OSError as error:
@@ -150,10 +174,3 @@ class Session:
         if key not in self._verified:
             self._verified[key] = sha256_of(key.path)
         return self._verified[key] == key.sha256
-
-
-def _open(key: ExposureKey, layout: str) -> Exposure:
-    from forcedsql.readers import lazy  # noqa: PLC0415 - loads astropy
-
-    options = OpenOptions.from_json(key.options) if key.options else None
-    return lazy.open_lazily(key.path, layout, options).exposure

@@ -1,24 +1,26 @@
 """How a PiffPsf is stored in the archive of an afw file: a pickle of Piff's objects.
 
-The pickle is written opcode by opcode, so that neither Piff nor GalSim has to be installed;
-both read it.  Attributes are those of Piff 1.7 (``piff/simplepsf.py``, ``pixelgrid.py``,
+The pickle is written opcode by opcode, so that neither Piff nor GalSim has to be installed; they
+read it.  Attributes are those of Piff 1.7 (``piff/simplepsf.py``, ``pixelgrid.py``,
 ``basis_interp.py``) and GalSim 2.8; the archive's row is that of meas_extensions_piff
 ``python/lsst/meas/extensions/piff/piffPsf.py``.
 """
 
-import pickle
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from forcedsql.arrays import AnyArray
 from forcedsql.psf.piff import BasisPolynomial, PiffPsf, PixelGrid
 from forcedsql.writer.archive import ArchiveWriter, Encoder, Record
 from forcedsql.writer.hdus import Field, Schema
 
 _MODULE = "lsst.meas.extensions.piff.piffPsf"
 _PROTOCOL = 3
+_BYTES = b"B"
 _SCIPY_SOLVER = "scipy"
 
 _GALSIM_ACCURACY = (128, 8192, 0.005, 5.0, 1e-3, 1e-5, 1e-5, 1, 1e-4, 1e-6, 1e-6, 1e-8, 1e-5)
@@ -110,17 +112,57 @@ def _interpolation(polynomial: BasisPolynomial) -> _Foreign:
 
 def _pickled(value: Any) -> bytes:
     """Return the opcodes that push a value."""
-    if isinstance(value, _Foreign):
-        module, _, name = value.class_name.rpartition(".")
-        return f"c{module}\n{name}\n)\x81".encode("latin-1") + _pickled(value.state) + b"b"
-    if isinstance(value, Mapping):
-        return b"}(" + b"".join(_pickled(k) + _pickled(v) for k, v in value.items()) + b"u"
-    if isinstance(value, tuple):
-        return b"(" + b"".join(map(_pickled, value)) + b"t"
-    if isinstance(value, list):
-        return b"](" + b"".join(map(_pickled, value)) + b"e"
-    # Numbers, texts and arrays: a pickle of their own without its version and its end.
-    return pickle.dumps(value, _PROTOCOL)[2:-1]
+    match value:
+        case _Foreign():
+            opcodes = _global(value.class_name) + b")\x81" + _pickled(value.state) + b"b"
+        case Mapping():
+            items = b"".join(_pickled(key) + _pickled(item) for key, item in value.items())
+            opcodes = b"}(" + items + b"u"
+        case tuple():
+            opcodes = b"(" + b"".join(map(_pickled, value)) + b"t"
+        case list():
+            opcodes = b"](" + b"".join(map(_pickled, value)) + b"e"
+        case np.ndarray():
+            opcodes = _pickled_array(value)
+        case _:
+            opcodes = _pickled_scalar(value)
+    return opcodes
+
+
+def _pickled_scalar(value: float | str | None) -> bytes:
+    match value:
+        case bool():
+            opcodes = b"\x88" if value else b"\x89"
+        case int():
+            opcodes = b"J" + struct.pack("<i", value)
+        case float():
+            opcodes = b"G" + struct.pack(">d", value)
+        case str():
+            opcodes = b"X" + _counted(value.encode())
+        case None:
+            opcodes = b"N"
+    return opcodes
+
+
+def _pickled_array(array: AnyArray) -> bytes:
+    """Return the opcodes of an array in row-major order (numpy ``_core/src/multiarray/methods.c``)."""
+    code = array.dtype.str[1:]
+    order = array.dtype.newbyteorder("<").byteorder.replace("=", "<")
+    made = _global("numpy.core.multiarray._reconstruct") + _global("numpy.ndarray")
+    made += _pickled((0,)) + _BYTES + _counted(b"b") + b"\x87R"
+    kind = _global("numpy.dtype") + _pickled((code, False, True)) + b"R"
+    kind += _pickled((3, order, None, None, None, -1, -1, 0)) + b"b"
+    data = _BYTES + _counted(array.astype(array.dtype.newbyteorder("<")).tobytes())
+    return made + b"(" + _pickled(1) + _pickled(array.shape) + kind + _pickled(False) + data + b"tb"
+
+
+def _global(name: str) -> bytes:
+    module, _, member = name.rpartition(".")
+    return f"c{module}\n{member}\n".encode("ascii")
+
+
+def _counted(data: bytes) -> bytes:
+    return struct.pack("<I", len(data)) + data
 
 
 def _piff_psf(part: PiffPsf, _: ArchiveWriter) -> Record:

@@ -63,6 +63,18 @@ def test_a_database_can_be_left_unchanged(cli, database):
     assert "read-only" in result.err
 
 
+def test_a_foreign_database_can_be_kept_from_files(cli, database):
+    query = f"COPY (FROM forced_photometry('{VISIT}', source)) TO 'stolen.csv'"
+    result = cli("sql", database, query, "--safe")
+    assert result.code == 1
+    assert "disabled by configuration" in result.err
+    assert cli("sql", database, "SELECT 1 AS a", "--safe", "--root", database.parent).out == "a\n1\n"
+
+
+def test_a_root_without_safe_is_a_usage_error(cli, database):
+    assert cli("sql", database, "SELECT 1", "--root", database.parent).code == 2
+
+
 @pytest.mark.parametrize(
     ("query", "message"),
     [
