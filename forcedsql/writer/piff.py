@@ -129,7 +129,7 @@ def _pickled(value: Any) -> bytes:
     return opcodes
 
 
-def _pickled_scalar(value: float | str | None) -> bytes:
+def _pickled_scalar(value: Any) -> bytes:
     match value:
         case bool():
             opcodes = b"\x88" if value else b"\x89"
@@ -139,7 +139,7 @@ def _pickled_scalar(value: float | str | None) -> bytes:
             opcodes = b"G" + struct.pack(">d", value)
         case str():
             opcodes = b"X" + _counted(value.encode())
-        case None:
+        case _:
             opcodes = b"N"
     return opcodes
 
