@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from forcedsql import errors as errors
     from forcedsql import simulate as simulate
     from forcedsql.compare import FluxComparison as FluxComparison
-    from forcedsql.compare import Tolerance as Tolerance
+    from forcedsql.compare import compare_exposures as compare_exposures
     from forcedsql.compare import compare_fluxes as compare_fluxes
     from forcedsql.compare import compare_summary as compare_summary
     from forcedsql.config import MeasurementConfig as MeasurementConfig
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from forcedsql.errors import ForcedSQLError as ForcedSQLError
     from forcedsql.export import export_table as export_table
     from forcedsql.exposure import Exposure as Exposure
+    from forcedsql.gate import Gate as Gate
+    from forcedsql.gate import Tolerance as Tolerance
     from forcedsql.measure import measure as measure
     from forcedsql.measure import residual_image as residual_image
     from forcedsql.open_options import OpenOptions as OpenOptions
@@ -42,9 +44,11 @@ _MODULE_OF = {
     "Exposure": "exposure",
     "FluxComparison": "compare",
     "ForcedSQLError": "errors",
+    "Gate": "gate",
     "MeasurementConfig": "config",
     "OpenOptions": "open_options",
-    "Tolerance": "compare",
+    "Tolerance": "gate",
+    "compare_exposures": "compare",
     "compare_fluxes": "compare",
     "compare_summary": "compare",
     "connect": "database",

@@ -1,12 +1,11 @@
-"""Measured against catalogue fluxes: ratios and pulls, per magnitude bin, with a tolerance.
+"""Measured against catalogue fluxes: ratios and pulls, per magnitude bin and per exposure.
 
-The comparison of two tables of a database is made by the SQL macros ``compare_fluxes`` and
-``compare_summary`` (``sql/compare.sql``); `FluxComparison` holds its rows as arrays, or
-makes the same from arrays that are matched already.
+The comparison of two tables of a database is made by the SQL macros ``compare_fluxes``,
+``compare_summary`` and ``compare_exposures`` (``sql/compare.sql``); `FluxComparison` holds its
+rows as arrays, or makes the same from arrays that are matched already.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -14,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from forcedsql.arrays import AnyArray, FloatArray
-from forcedsql.errors import ConfigError, TableError, ToleranceError
+from forcedsql.errors import TableError
 
 if TYPE_CHECKING:
     import duckdb
@@ -24,6 +23,9 @@ AB_ZERO_POINT = 31.4
 
 MAD_TO_SIGMA = 1.4826
 """Standard deviation of a normal distribution over its median absolute deviation."""
+
+OUTLIER_SCATTERS = 5.0
+"""Scatters from the median beyond which a pull is an outlier."""
 
 
 def compare_fluxes(
@@ -100,7 +102,8 @@ def compare_summary(
     -------
     pyarrow.Table
         magnitude (bright edge of the bin), n, median_ratio, scatter (1.4826 times the
-        median absolute deviation of the ratio), median_pull, pull_scatter; brightest first.
+        median absolute deviation of the ratio), median_pull, pull_scatter, outlier_fraction
+        (share of pulls more than 5 scatters from their median); brightest first.
 
     Raises
     ------
@@ -119,6 +122,70 @@ def compare_summary(
         measured_id=measured_id,
         reference_id=reference_id,
     )
+
+
+def compare_exposures(
+    con: "duckdb.DuckDBPyConnection",
+    measured: str,
+    reference: str,
+    flux: str = "psfFlux",
+    *,
+    by: str = "exposure_id",
+    brightest: float = -np.inf,
+    faintest: float = np.inf,
+    reference_flux: str | None = None,
+    measured_id: str | None = None,
+    reference_id: str | None = None,
+) -> pa.Table:
+    """Compare one flux of two tables, exposure by exposure.
+
+    Parameters
+    ----------
+    con, measured, reference, flux, reference_flux, measured_id, reference_id
+        As for `compare_fluxes`.
+    by : str
+        Column of the measured table that names the exposure, or whatever else is to be
+        compared one by one.
+    brightest, faintest : float, mag
+        Range of AB magnitudes of the sources that count, the second not included.
+
+    Returns
+    -------
+    pyarrow.Table
+        A column named as `by` says, and n to outlier_fraction as `compare_summary` has them;
+        an exposure without a source that counts has n = 0 and NULL.
+
+    Raises
+    ------
+    TableError
+        If a table or a column is not there.
+    """
+    rows = _macro(
+        con,
+        "compare_exposures($measured, $reference, $flux, group_column := $by, brightest := $brightest, "
+        "faintest := $faintest, reference_flux := $reference_flux, measured_id := $measured_id, "
+        "reference_id := $reference_id)",
+        measured=measured,
+        reference=reference,
+        flux=flux,
+        by=by,
+        brightest=brightest,
+        faintest=faintest,
+        reference_flux=reference_flux,
+        measured_id=measured_id,
+        reference_id=reference_id,
+    )
+    return rows.rename_columns([by, *rows.column_names[1:]])
+
+
+def has_column(con: "duckdb.DuckDBPyConnection", table: str, column: str) -> bool:
+    """Tell whether a table or view has a column, whatever its case; False if there is no such table."""
+    found = con.execute(
+        "SELECT 1 FROM duckdb_columns() WHERE lower(table_name) = lower($table) "
+        "AND lower(column_name) = lower($column)",
+        {"table": table, "column": column},
+    ).fetchall()
+    return bool(found)
 
 
 def _macro(con: "duckdb.DuckDBPyConnection", call: str, **values: Any) -> pa.Table:
@@ -237,6 +304,7 @@ class FluxComparison:
                 "scatter": pa.array([_scatter(ratio[g]) for g in groups], pa.float64()),
                 "median_pull": pa.array([_median(pull[g]) for g in groups], pa.float64()),
                 "pull_scatter": pa.array([_scatter(pull[g]) for g in groups], pa.float64()),
+                "outlier_fraction": pa.array([_outlier_fraction(pull[g]) for g in groups], pa.float64()),
             }
         )
 
@@ -250,91 +318,8 @@ def _scatter(values: FloatArray) -> float:
     return MAD_TO_SIGMA * _median(np.abs(values - _median(values)))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tolerance:
-    """How far a comparison may be off, bin by bin.
-
-    Parameters
-    ----------
-    median_ratio : float, optional
-        Largest distance of a bin's median ratio from 1.
-    scatter : float, optional
-        Largest scatter of the ratio.
-    median_pull : float, optional
-        Largest distance of the median pull from 0.
-    pull_scatter : float, optional
-        Largest scatter of the pull.
-    brightest, faintest : float, mag
-        Only bins between these magnitudes are judged, both included.
-    min_sources : float
-        Bins with fewer sources are not judged.
-    """
-
-    median_ratio: float | None = None
-    scatter: float | None = None
-    median_pull: float | None = None
-    pull_scatter: float | None = None
-    brightest: float = -np.inf
-    faintest: float = np.inf
-    min_sources: float = 5
-
-    @classmethod
-    def from_settings(cls, settings: Iterable[str]) -> Self:
-        """Build a tolerance from ``name=number`` texts, as ``--gate`` gives them.
-
-        Raises
-        ------
-        ConfigError
-            If a text is not of that form or its name is not one of the parameters.
-        """
-        tolerance = cls()
-        names = [f.name for f in fields(cls)]
-        for text in settings:
-            name, _, value = text.partition("=")
-            name = name.strip().replace("-", "_")
-            if name not in names:
-                raise ConfigError(f"{name!r} is not a tolerance; there are {', '.join(names)}")
-            try:
-                tolerance = replace(tolerance, **{name: float(value)})
-            except ValueError:
-                raise ConfigError(f"{text!r} is not of the form {name}=number") from None
-        return tolerance
-
-    def check(self, summary: pa.Table) -> None:
-        """Refuse a summary that is outside the tolerance.
-
-        Parameters
-        ----------
-        summary : pyarrow.Table
-            As `compare_summary` returns it.
-
-        Raises
-        ------
-        ToleranceError
-            If a bin is outside, naming each of them, or if there is no bin to judge.
-        """
-        judged = [bin_ for bin_ in summary.to_pylist() if self._judges(bin_)]
-        if not judged:
-            raise ToleranceError(
-                f"no magnitude bin has {self.min_sources:g} sources to compare; check that the ids match"
-            )
-        failures = [failure for bin_ in judged for failure in self._failures(bin_)]
-        if failures:
-            raise ToleranceError("; ".join(failures))
-
-    def _judges(self, bin_: dict[str, Any]) -> bool:
-        magnitude = bin_["magnitude"]
-        in_range = magnitude is not None and self.brightest <= magnitude <= self.faintest
-        return bool(in_range and bin_["n"] >= self.min_sources)
-
-    def _failures(self, bin_: dict[str, Any]) -> list[str]:
-        failures = []
-        for name in ("median_ratio", "scatter", "median_pull", "pull_scatter"):
-            limit = getattr(self, name)
-            target = 1.0 if name == "median_ratio" else 0.0
-            value = np.nan if bin_[name] is None else bin_[name]
-            # A statistic that is NaN has not been shown to be inside.
-            if limit is not None and not abs(value - target) <= limit:
-                where = f"at magnitude {bin_['magnitude']:g} ({bin_['n']} sources)"
-                failures.append(f"{name} {value:.4g} is not within {limit:g} of {target:g} {where}")
-        return failures
+def _outlier_fraction(values: FloatArray) -> float:
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return float("nan")
+    return float(np.mean(np.abs(finite - _median(finite)) > OUTLIER_SCATTERS * _scatter(finite)))

@@ -29,7 +29,7 @@ LAYERS = (
     {"readers", "writer", "measure", "tables"},
     {"simulate"},
     {"database", "extension"},
-    {"compare", "plots", "runs", "export"},
+    {"compare", "gate", "plots", "runs", "export"},
     {"bench"},
     {"cli", "__main__", "__init__"},
 )

@@ -1,7 +1,7 @@
 """``compare`` and ``plot``: measured against reference fluxes of a database."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,10 +14,24 @@ from forcedsql.cli.options import (
     ReferenceFluxOption,
     open_database,
 )
-from forcedsql.cli.output import emit
+from forcedsql.cli.output import count, emit
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from forcedsql.gate import Gate
 
 MeasuredArgument = Annotated[str, typer.Argument(help="Table or view of measured fluxes.")]
 ReferenceArgument = Annotated[str, typer.Argument(help="Table or view to compare them with.")]
+
+
+GATE_HELP = (
+    "Tolerance NAME=NUMBER, or a TOML file of them; may be repeated. Largest median_ratio (from 1), "
+    "scatter (NMAD of the ratio), median_pull, pull_scatter, outlier_fraction; which are judged: "
+    "brightest, faintest, min_sources, nsigma. 'bins.NAME' and 'exposures.NAME' for one kind only. "
+    "Exit code 4 if anything is outside."
+)
+EXPOSURE_COLUMN = "exposure_id"
 
 
 def compare(
@@ -27,33 +41,60 @@ def compare(
     flux: FluxOption = "psfFlux",
     reference_flux: ReferenceFluxOption = None,
     bin_width: Annotated[float, typer.Option("--bin", min=0.001, help="Width of the magnitude bins.")] = 1.0,
-    gate: Annotated[
-        list[str] | None,
+    by: Annotated[
+        str | None,
         typer.Option(
-            metavar="NAME=NUMBER",
-            help="Tolerance, may be repeated: median_ratio (from 1), scatter, median_pull, pull_scatter; "
-            "bins judged: brightest, faintest, min_sources. Exit code 4 if a bin is outside.",
+            metavar="COLUMN",
+            help="Print a row per value of this column of MEASURED, such as exposure_id, and not per bin.",
         ),
     ] = None,
+    gate: Annotated[list[str] | None, typer.Option(metavar="NAME=NUMBER|FILE", help=GATE_HELP)] = None,
     format_: FormatOption = None,
     output: OutputOption = None,
 ) -> None:
-    """Compare a flux of two tables, per bin of magnitude.
+    """Compare a flux of two tables, per magnitude bin or exposure.
 
     Rows are matched by id, magnitudes are AB. Each bin has the median and the scatter (1.4826 MAD)
-    of the ratio measured / reference, and of the pull, their difference over its error.
+    of the ratio measured / reference, and of the pull, their difference over its error. With
+    --gate, exposures are judged one by one too where MEASURED has the column exposure_id or --by.
     """
-    from forcedsql.compare import Tolerance, compare_summary
+    from forcedsql.compare import compare_exposures, compare_summary, has_column
+    from forcedsql.gate import Gate
 
-    tolerance = Tolerance.from_settings(gate or [])
+    judge = Gate.from_settings(gate or [])
     with open_database(database, read_only=True) as con:
-        summary = compare_summary(
+        bins = compare_summary(
             con, measured, reference, flux, bin_width=bin_width, reference_flux=reference_flux
         )
-    emit(summary, format_, output)
+        exposures = None
+        if by is not None or (gate and has_column(con, measured, EXPOSURE_COLUMN)):
+            exposures = compare_exposures(
+                con,
+                measured,
+                reference,
+                flux,
+                by=by or EXPOSURE_COLUMN,
+                brightest=judge.exposures.brightest,
+                faintest=judge.exposures.faintest + bin_width,
+                reference_flux=reference_flux,
+            )
+    emit(bins if by is None or exposures is None else exposures, format_, output)
     if gate:
-        tolerance.check(summary)
-        say("every bin is within the tolerance")
+        _say_what_is_not_judged(judge, exposures)
+        judge.check(bins, exposures)
+        groups = "bin" if exposures is None else "bin and every exposure"
+        say(f"every {groups} is within the tolerance")
+
+
+def _say_what_is_not_judged(judge: "Gate", exposures: "pa.Table | None") -> None:
+    few = [
+        str(next(iter(group.values())))
+        for group in ([] if exposures is None else exposures.to_pylist())
+        if not judge.exposures.judges(group)
+    ]
+    if few:
+        least = f"{judge.exposures.min_sources:g}"
+        say(f"{count(len(few), 'exposure')} not judged, with fewer than {least} sources: {', '.join(few)}")
 
 
 def plot(

@@ -188,7 +188,7 @@ def _measure_by_sql() -> str:
 
 
 def _judged(summary: object, rows: int) -> str:
-    from forcedsql.compare import Tolerance
+    from forcedsql.gate import Tolerance
 
     Tolerance.from_settings(SELF_TEST_TOLERANCE).check(summary)
     return f"{rows} sources measured, fluxes as in the catalogue"

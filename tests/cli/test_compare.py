@@ -11,7 +11,15 @@ def test_compare_prints_the_bins(cli, database):
     result = cli("compare", database, "measured", "source", "--format", "json")
     assert result.code == 0, result.err
     bins = json.loads(result.out)
-    assert list(bins[0]) == ["magnitude", "n", "median_ratio", "scatter", "median_pull", "pull_scatter"]
+    assert list(bins[0]) == [
+        "magnitude",
+        "n",
+        "median_ratio",
+        "scatter",
+        "median_pull",
+        "pull_scatter",
+        "outlier_fraction",
+    ]
     # the sources were measured on this very image, at positions rounded to 1e-9 pixels
     assert all(abs(b["median_ratio"] - 1.0) < 1e-4 for b in bins if b["magnitude"] < 22)
 
@@ -70,6 +78,23 @@ def test_the_bins_can_be_saved(cli, database, tmp_path):
     assert (result.code, result.out) == (0, "")
     magnitudes = read_table(tmp_path / "bins.ecsv")["magnitude"].to_pylist()
     assert any(m % 1 == 0.5 for m in magnitudes)
+
+
+def test_a_row_per_value_of_a_column_on_request(cli, database):
+    cli("sql", database, "ALTER TABLE measured ADD COLUMN half INTEGER; UPDATE measured SET half = id % 2")
+    result = cli("compare", database, "measured", "source", "--by", "half", "--format", "json")
+    rows = json.loads(result.out)
+    assert [row["half"] for row in rows] == ["0", "1"]
+    assert all(abs(row["median_ratio"] - 1.0) < 1e-4 for row in rows)
+
+
+def test_a_gate_may_be_a_file(cli, database, tmp_path):
+    (tmp_path / "gate.toml").write_text("median_ratio = 1e-4\n[bins]\nfaintest = 22\n")
+    assert cli("compare", database, "measured", "source", "--gate", tmp_path / "gate.toml").code == 0
+    (tmp_path / "gate.toml").write_text("median = 1e-4\n")
+    result = cli("compare", database, "measured", "source", "--gate", tmp_path / "gate.toml")
+    assert result.code == 2
+    assert "'median' is not a tolerance" in result.err
 
 
 def test_plot_writes_a_figure(cli, database, tmp_path):
