@@ -15,6 +15,8 @@
     ├── OutputError              results cannot be written: a full disk, a read-only folder
     └── ToleranceError           a comparison is outside its tolerance
 
+A `PrecisionWarning` says that positions are measured which are not good enough; it stops nothing.
+
 Faults of the *data* at a position (off the image, NaN, masked, no PSF there) are never
 exceptions: they are flags on that position's row.
 """
@@ -66,3 +68,7 @@ class OutputError(ForcedSQLError):
 
 class ToleranceError(ForcedSQLError):
     """Measured and reference fluxes differ by more than the tolerance given."""
+
+
+class PrecisionWarning(UserWarning):
+    """Numbers are stored with fewer digits than a measurement needs."""

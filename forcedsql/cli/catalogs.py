@@ -9,7 +9,7 @@ import typer
 from forcedsql.cli.exits import ExitCode
 from forcedsql.cli.narrate import progress, say
 from forcedsql.cli.open_options import opens_exposures, say_origins
-from forcedsql.cli.options import DatabaseArgument, open_database
+from forcedsql.cli.options import DatabaseArgument, InputFormatOption, open_database
 from forcedsql.cli.output import count
 
 if TYPE_CHECKING:
@@ -71,7 +71,20 @@ def ingest(
 def catalog(
     database: DatabaseArgument,
     name: Annotated[str, typer.Argument(help="Name of the table to make, such as object or source.")],
-    file: Annotated[Path, typer.Argument(help="Table: parquet, csv, ecsv, fits, votable or arrow.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="Table: parquet, csv, ecsv, fits, votable, arrow, a HATS catalogue folder, or - for "
+            "standard input."
+        ),
+    ],
+    input_format: InputFormatOption = None,
+    ra_column: Annotated[
+        str | None, typer.Option(help="Column of right ascensions beside ra and coord_ra.")
+    ] = None,
+    dec_column: Annotated[
+        str | None, typer.Option(help="Column of declinations beside dec and coord_dec.")
+    ] = None,
 ) -> None:
     """Load a catalogue into a table of the database.
 
@@ -81,5 +94,7 @@ def catalog(
     from forcedsql.database import load_catalog
 
     with open_database(database) as con, progress(f"loading {file.name}"):
-        rows = load_catalog(con, name, file)
+        rows = load_catalog(
+            con, name, file, format_name=input_format, ra_column=ra_column, dec_column=dec_column
+        )
     say(f"{count(rows, 'row')} in table {name}")

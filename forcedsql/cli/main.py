@@ -22,7 +22,7 @@ from forcedsql.cli import (
     shell,
 )
 from forcedsql.cli.exits import ExitCode, describe_exit_codes, exit_code_of
-from forcedsql.cli.narrate import say
+from forcedsql.cli.narrate import say, spoken_warnings
 from forcedsql.cli.run import run as run_survey
 from forcedsql.errors import ForcedSQLError
 
@@ -85,7 +85,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Those of the process where not given.
     """
     try:
-        app(args=arguments, prog_name="forcedsql")
+        with spoken_warnings():
+            app(args=arguments, prog_name="forcedsql")
     except SystemExit as end:
         return int(end.code or 0)
     except ForcedSQLError as error:

@@ -8,7 +8,14 @@ import typer
 
 from forcedsql.cli.narrate import progress, say
 from forcedsql.cli.open_options import opens_exposures, say_origins
-from forcedsql.cli.options import AngleUnit, ColumnNames, ConfigOption, SetOption, configuration
+from forcedsql.cli.options import (
+    AngleUnit,
+    ColumnNames,
+    ConfigOption,
+    InputFormatOption,
+    SetOption,
+    configuration,
+)
 from forcedsql.cli.output import count
 
 if TYPE_CHECKING:
@@ -23,7 +30,10 @@ def measure(
     exposure: Annotated[Path, typer.Argument(help="Calibrated exposure: afw, lsst.images or plain FITS.")],
     positions: Annotated[
         Path,
-        typer.Argument(help="Table of ids and ICRS positions: parquet, csv, ecsv, fits, votable, arrow."),
+        typer.Argument(
+            help="Table of ids and ICRS positions: parquet, csv, ecsv, fits, votable, arrow, a HATS "
+            "catalogue folder, or - for standard input."
+        ),
     ],
     output: Annotated[
         Path,
@@ -48,6 +58,7 @@ def measure(
             help="Unit of the positions; the columns' own if not given, and degrees if they have none."
         ),
     ] = None,
+    input_format: InputFormatOption = None,
     config: ConfigOption = None,
     settings: SetOption = None,
     opening: "OpenOptions | None" = None,
@@ -63,7 +74,7 @@ def measure(
     from forcedsql.tables import read_table, table_format, write_table
 
     table_format(output)
-    table = read_table(positions)
+    table = read_table(positions, format_name=input_format)
     with progress(f"reading {exposure.name}"):
         opened = open_exposure(exposure, options=opening)
     say_origins(exposure.name, opened.origins)

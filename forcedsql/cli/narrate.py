@@ -1,9 +1,13 @@
 """What a command says while it works: lines and progress bars, all on stderr."""
 
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Timer
+from typing import Any
+
+from forcedsql.errors import PrecisionWarning
 
 PATIENCE = 1.0
 """Seconds that work may take before it gets a progress bar."""
@@ -12,6 +16,23 @@ PATIENCE = 1.0
 def say(text: str) -> None:
     """Write a line to stderr."""
     sys.stderr.write(f"{text}\n")
+
+
+@contextmanager
+def spoken_warnings() -> Iterator[None]:
+    """Say warnings about the user's data in one line each; others are shown as Python does."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", PrecisionWarning)
+        shown = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+            if issubclass(category, PrecisionWarning):
+                say(f"forcedsql: warning: {message}")
+            else:
+                shown(message, category, *where, **more)
+
+        warnings.showwarning = show
+        yield
 
 
 @contextmanager

@@ -32,6 +32,17 @@ class AngleUnit(StrEnum):
     RAD = "rad"
 
 
+class InputFormat(StrEnum):
+    """How a table that is read is written."""
+
+    PARQUET = "parquet"
+    CSV = "csv"
+    ECSV = "ecsv"
+    FITS = "fits"
+    VOTABLE = "votable"
+    ARROW = "arrow"
+
+
 class OutputFormat(StrEnum):
     """How a table is written to stdout."""
 
@@ -52,6 +63,13 @@ SetOption = Annotated[
         "--set",
         metavar="OPTION=VALUE",
         help="Set a measurement option, over those of --config; may be repeated ('forcedsql config').",
+    ),
+]
+InputFormatOption = Annotated[
+    InputFormat | None,
+    typer.Option(
+        help="Format of the table that is read; by its suffix if not given, and CSV for standard input "
+        "unless it looks like another."
     ),
 ]
 FormatOption = Annotated[

@@ -12,6 +12,7 @@ from forcedsql.cli.options import (
     AngleUnit,
     ConfigOption,
     DatabaseArgument,
+    InputFormatOption,
     SetOption,
     configuration,
     open_database,
@@ -34,7 +35,7 @@ def run(
         typer.Option(
             metavar="TABLE|QUERY|FILE",
             help="Positions with whole-number ids: a table of the database, a query (SELECT ..., FROM ...), "
-            "or a file.",
+            "a file, a HATS catalogue folder, or - for standard input.",
         ),
     ],
     exposures: Annotated[
@@ -79,6 +80,7 @@ def run(
         str | None, typer.Option(help="Column of the declinations; dec or coord_dec if not given.")
     ] = None,
     unit: Annotated[AngleUnit | None, typer.Option(help="Unit of the positions, if not degrees.")] = None,
+    input_format: InputFormatOption = None,
     config: ConfigOption = None,
     settings: SetOption = None,
 ) -> None:
@@ -91,12 +93,15 @@ def run(
     """
     options = configuration(config, settings)
     from forcedsql.runs import run as run_survey
+    from forcedsql.tables import STANDARD_INPUT, read_table
 
+    by_itself = positions != STANDARD_INPUT and input_format is None
+    source = positions if by_itself else read_table(positions, format_name=input_format)
     with open_database(database) as con, RunProgress() as progress:
         try:
             report = run_survey(
                 con,
-                positions,
+                source,
                 exposures=exposures,
                 out=out,
                 into=into,

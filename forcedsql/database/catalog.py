@@ -10,18 +10,26 @@ import pyarrow.compute as pc
 
 from forcedsql.database.quoting import quote_identifier, quote_literal
 from forcedsql.database.registry import registry_tables, with_unit
-from forcedsql.errors import DatabaseError
-from forcedsql.measure.positions import DEC_NAMES, RA_NAMES, as_arrow
+from forcedsql.errors import DatabaseError, TableError
+from forcedsql.measure.positions import DEC_NAMES, RA_NAMES, as_arrow, warn_of_single_precision
 from forcedsql.tables import field_metadata, read_table
 
 _ARROW_NAME = "forcedsql_catalog"
 
 
-def load_catalog(con: duckdb.DuckDBPyConnection, name: str, source: str | Path | Any) -> int:
+def load_catalog(
+    con: duckdb.DuckDBPyConnection,
+    name: str,
+    source: str | Path | Any,
+    *,
+    format_name: str | None = None,
+    ra_column: str | None = None,
+    dec_column: str | None = None,
+) -> int:
     """Load a catalogue as table `name`, in place of one of that name.
 
-    Coordinates (`ra`, `dec`, `coord_ra`, `coord_dec`) that are in radians become degrees, as
-    everything in SQL is.  Descriptions and units become comments of the columns.
+    Coordinates (`ra`, `dec`, `coord_ra`, `coord_dec`, and those named) that are in radians
+    become degrees, as everything in SQL is.  Descriptions and units become comments of the columns.
 
     Parameters
     ----------
@@ -29,8 +37,12 @@ def load_catalog(con: duckdb.DuckDBPyConnection, name: str, source: str | Path |
     name : str
         Name of the table; any text.
     source : str, Path or table
-        A file that `forcedsql.read_table` reads, or a pyarrow, pandas, polars or astropy
-        table.
+        What `forcedsql.read_table` reads (a file, a HATS folder, ``-``), or a pyarrow, pandas,
+        polars or astropy table.
+    format_name : str, optional
+        Format of the file, see `forcedsql.read_table`.
+    ra_column, dec_column : str, optional
+        Further names of coordinates.
 
     Returns
     -------
@@ -40,14 +52,17 @@ def load_catalog(con: duckdb.DuckDBPyConnection, name: str, source: str | Path |
     Raises
     ------
     TableError
-        If the file or table cannot be read.
+        If the file or table cannot be read, or has no column of a given name.
     DatabaseError
         If the table cannot be made, or the name is one of forcedsql's own tables.
     """
     if name.lower() in {table.name for table in registry_tables()}:
         raise DatabaseError(f"{name!r} is one of forcedsql's own tables; give the catalogue another name")
-    table = read_table(source) if isinstance(source, str | Path) else as_arrow(source)
-    table = _in_degrees(table)
+    is_file = isinstance(source, str | Path)
+    table = read_table(source, format_name=format_name) if is_file else as_arrow(source)
+    coordinates = _coordinates(table, [c for c in (ra_column, dec_column) if c is not None])
+    warn_of_single_precision(table, coordinates)
+    table = _in_degrees(table, coordinates)
     quoted = quote_identifier(name)
     with con.cursor() as cursor:
         cursor.register(_ARROW_NAME, table)
@@ -72,11 +87,21 @@ def _comment(column: pa.Field) -> str:
     return with_unit(metadata.get("description", ""), metadata.get("unit", ""))
 
 
-def _in_degrees(table: pa.Table) -> pa.Table:
-    for index, column in enumerate(table.schema):
-        radians = field_metadata(column).get("unit", "").lower() in ("rad", "radian", "radians")
-        if radians and column.name.lower() in (*RA_NAMES, *DEC_NAMES):
-            degrees = pc.multiply(table.column(index).cast(pa.float64()), 180.0 / np.pi)
+def _coordinates(table: pa.Table, given: list[str]) -> list[str]:
+    """Return the names of the columns that are coordinates."""
+    for name in given:
+        if name not in table.column_names:
+            raise TableError(f"the table has no column {name!r}; it has {', '.join(table.column_names)}")
+    usual = [n for n in table.column_names if n.lower() in (*RA_NAMES, *DEC_NAMES) and n not in given]
+    return [*given, *usual]
+
+
+def _in_degrees(table: pa.Table, coordinates: list[str]) -> pa.Table:
+    for name in coordinates:
+        column = table.schema.field(name)
+        if field_metadata(column).get("unit", "").lower() in ("rad", "radian", "radians"):
+            degrees = pc.multiply(table[name].cast(pa.float64()), 180.0 / np.pi)
             metadata = {**field_metadata(column), "unit": "deg"}
-            table = table.set_column(index, pa.field(column.name, pa.float64(), metadata=metadata), degrees)
+            field = pa.field(name, pa.float64(), metadata=metadata)
+            table = table.set_column(table.schema.get_field_index(name), field, degrees)
     return table

@@ -1,7 +1,8 @@
 """Finding ids and sky coordinates in whatever table a user has."""
 
 import re
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +11,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from forcedsql.arrays import FloatArray
-from forcedsql.errors import TableError
+from forcedsql.errors import PrecisionWarning, TableError
 from forcedsql.measure.space_motion import SpaceMotion
 
 ID_NAMES = ("objectId", "sourceId", "diaObjectId", "id")
 RA_NAMES = ("ra", "coord_ra")
 DEC_NAMES = ("dec", "coord_dec")
+RA_UCD, DEC_UCD = "pos.eq.ra;meta.main", "pos.eq.dec;meta.main"
+"""UCDs of the coordinates in tables that call them otherwise."""
+
 MOTION_NAMES = {
     "pm_ra": (("pm_ra", "pmra"), "mas / yr"),
     "pm_dec": (("pm_dec", "pmdec"), "mas / yr"),
@@ -66,8 +70,9 @@ def find_positions(
     table : pyarrow.Table, object with ``__arrow_c_stream__``, or astropy.table.Table
     id_column, ra_column, dec_column : str, optional
         Column names; found by their usual names where not given (`ID_NAMES`, `RA_NAMES`,
-        `DEC_NAMES`, in that order, case ignored).  Without an id column rows are numbered
-        from 0.  Columns of proper motion and parallax are those of `MOTION_NAMES`.
+        `DEC_NAMES`, in that order, case ignored), coordinates without such names by their
+        UCDs (`RA_UCD`, `DEC_UCD`).  Without an id column rows are numbered from 0.
+        Columns of proper motion and parallax are those of `MOTION_NAMES`.
     unit : {"deg", "rad"}, optional
         Unit of the coordinates; otherwise that of the columns, otherwise degrees.
 
@@ -78,8 +83,9 @@ def find_positions(
         there are proper motions and no epoch of the positions.
     """
     arrow = as_arrow(table)
-    ra_name = _find(arrow, ra_column, RA_NAMES, "right ascension")
-    dec_name = _find(arrow, dec_column, DEC_NAMES, "declination")
+    ra_name = _find(arrow, ra_column, RA_NAMES, "right ascension", ucd=RA_UCD)
+    dec_name = _find(arrow, dec_column, DEC_NAMES, "declination", ucd=DEC_UCD)
+    warn_of_single_precision(arrow, (ra_name, dec_name))
     return Positions(
         _ids(arrow, id_column),
         _coordinate(arrow, ra_name, unit),
@@ -128,7 +134,26 @@ def _from_astropy(table: Any) -> pa.Table:
     return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
 
 
-def _find(table: pa.Table, given: str | None, usual: Sequence[str], what: str) -> str:
+def warn_of_single_precision(table: pa.Table, names: Iterable[str]) -> None:
+    """Warn of coordinates that are stored with seven digits or fewer.
+
+    Warns
+    -----
+    PrecisionWarning
+        One per column; Python shows equal warnings once.
+    """
+    for name in names:
+        type_ = table.schema.field(name).type
+        if table.num_rows and (pa.types.is_float32(type_) or pa.types.is_float16(type_)):
+            warnings.warn(
+                f"column {name!r} is {np.dtype(type_.to_pandas_dtype())}: up to 0.1 arcsec of the positions "
+                "is lost; store coordinates as float64",
+                PrecisionWarning,
+                stacklevel=4,
+            )
+
+
+def _find(table: pa.Table, given: str | None, usual: Sequence[str], what: str, *, ucd: str = "") -> str:
     if given is not None:
         if given not in table.column_names:
             raise TableError(f"the table has no column {given!r}; it has {_listed(table.column_names)}")
@@ -137,6 +162,9 @@ def _find(table: pa.Table, given: str | None, usual: Sequence[str], what: str) -
     for name in usual:
         if name.lower() in by_lower_name:
             return by_lower_name[name.lower()]
+    for field in table.schema:
+        if ucd and (field.metadata or {}).get(b"ucd", b"").decode(errors="replace").lower() == ucd:
+            return str(field.name)
     raise TableError(
         f"no column for {what}: none of {', '.join(usual)} among {_listed(table.column_names)}; name it"
     )

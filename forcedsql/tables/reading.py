@@ -1,27 +1,47 @@
-"""Tables out of files."""
+"""Tables out of files, folders and standard input."""
 # ruff: noqa: PLC0415 - each format's library is loaded when a file of that format is met
 
-import os
+import sys
 import warnings
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
 from forcedsql.errors import TableError
 from forcedsql.tables.astropy_tables import from_astropy
-from forcedsql.tables.formats import table_format, translated
+from forcedsql.tables.formats import TableFormat, format_named, table_format, translated
+from forcedsql.tables.hats import is_hats, read_hats
 from forcedsql.tables.parquet_footer import described_by_footer
 
+STANDARD_INPUT = "-"
+"""The name under which a table is read from standard input."""
 
-def read_table(path: str | Path) -> pa.Table:
-    """Read a table from a file; the suffix says its format.
+Source = Path | BytesIO
+
+_FIRST_BYTES = {
+    b"PAR1": "parquet",
+    b"ARROW1": "arrow",
+    b"\xff\xff\xff\xff": "arrow",
+    b"SIMPLE  =": "fits",
+    b"# %ECSV": "ecsv",
+    b"<?xml": "votable",
+    b"<VOTABLE": "votable",
+}
+
+
+def read_table(path: str | Path, *, format_name: str | None = None) -> pa.Table:
+    """Read a table from a file, a HATS catalogue folder, or standard input.
 
     Parameters
     ----------
     path : str or Path
-        A parquet, csv, ecsv, fits, votable or arrow file.
+        A parquet, csv, ecsv, fits, votable or arrow file, compressed by gzip (``.gz``) or not;
+        the folder of a HATS catalogue; or ``-`` for standard input.
+    format_name : str, optional
+        Name of one of `FORMATS`.  Where not given, the suffix says the format of a file, and
+        its first bytes that of standard input: CSV if they are those of no other.
 
     Returns
     -------
@@ -31,59 +51,77 @@ def read_table(path: str | Path) -> pa.Table:
     Raises
     ------
     TableError
-        If the suffix is unknown, or the file is missing or not of that format.
+        If the suffix or format is unknown, or the file is missing or not of that format.
     """
+    given = None if format_name is None else format_named(format_name)
+    if str(path) == STANDARD_INPUT:
+        return _read_standard_input(given)
     path = Path(path)
-    format_ = table_format(path)
+    if path.is_dir():
+        if not is_hats(path):
+            raise TableError(f"{path} is a folder without hats.properties; give a file or a HATS catalogue")
+        with translated(f"cannot read the HATS catalogue {path}"):
+            return read_hats(path)
+    format_ = given or table_format(path.with_suffix("") if path.suffix.lower() == ".gz" else path)
     if not path.is_file():
         raise TableError(f"cannot read {path}: there is no such file")
     with translated(f"cannot read {path} as {format_.name}"):
         return _READERS[format_.name](path)
 
 
-def _read_parquet(path: Path) -> pa.Table:
+def _read_standard_input(given: TableFormat | None) -> pa.Table:
+    data = sys.stdin.buffer.read()
+    looks_like = next((name for start, name in _FIRST_BYTES.items() if data.startswith(start)), "csv")
+    format_ = given or format_named(looks_like)
+    with translated(f"cannot read standard input as {format_.name}"):
+        return _READERS[format_.name](BytesIO(data))
+
+
+def _read_parquet(source: Source) -> pa.Table:
     from pyarrow import parquet
 
-    with parquet.ParquetFile(path) as file:
+    with parquet.ParquetFile(source) as file:
         table, footer = file.read(), file.metadata.metadata or {}
     return table.cast(described_by_footer(table.schema, footer))
 
 
-def _read_csv(path: Path) -> pa.Table:
+def _read_csv(source: Source) -> pa.Table:
     from pyarrow import csv
 
     # Arrow's default takes the text "nan" for NULL; a NaN flux is a value here.
     missing = csv.ConvertOptions(null_values=["", "NULL", "null", "None"], strings_can_be_null=True)
-    return csv.read_csv(path, convert_options=missing)
+    return csv.read_csv(source, convert_options=missing)
 
 
-def _read_arrow(path: Path) -> pa.Table:
-    with pa.OSFile(os.fspath(path)) as file:
-        is_file = file.read(6) == b"ARROW1"
-        file.seek(0)
-        reader = pa.ipc.open_file(file) if is_file else pa.ipc.open_stream(file)
-        return reader.read_all()
+def _read_arrow(source: Source) -> pa.Table:
+    with pa.input_stream(source, compression="detect" if isinstance(source, Path) else None) as stream:
+        data = stream.read_buffer()
+    is_file = data.slice(0, 6).to_pybytes() == b"ARROW1"
+    reader = pa.ipc.open_file(data) if is_file else pa.ipc.open_stream(data)
+    return reader.read_all()
 
 
-def _read_astropy(path: Path, format_: str, **options: Any) -> pa.Table:
+def _read_astropy(source: Source | str, format_: str) -> pa.Table:
     from astropy.table import Table
 
     with warnings.catch_warnings():
         # What a file gets slightly wrong (unit spellings, VOTable pedantry) is read all the same.
         warnings.simplefilter("ignore")
-        return from_astropy(Table.read(path, format=format_, **options))
+        return from_astropy(Table.read(source, format=format_))
 
 
-def _read_ecsv(path: Path) -> pa.Table:
-    return _read_astropy(path, "ascii.ecsv")
+def _read_ecsv(source: Source) -> pa.Table:
+    # astropy's text reader wants text, and takes one with line ends for the table itself.
+    text = source.read().decode() + "\n" if isinstance(source, BytesIO) else source
+    return _read_astropy(text, "ascii.ecsv")
 
 
-def _read_fits(path: Path) -> pa.Table:
-    return _nan_for_null(_read_astropy(path, "fits"))
+def _read_fits(source: Source) -> pa.Table:
+    return _nan_for_null(_read_astropy(source, "fits"))
 
 
-def _read_votable(path: Path) -> pa.Table:
-    return _nan_for_null(_read_astropy(path, "votable"))
+def _read_votable(source: Source) -> pa.Table:
+    return _nan_for_null(_read_astropy(source, "votable"))
 
 
 def _nan_for_null(table: pa.Table) -> pa.Table:
@@ -94,7 +132,7 @@ def _nan_for_null(table: pa.Table) -> pa.Table:
     return table
 
 
-_READERS: dict[str, Callable[[Path], pa.Table]] = {
+_READERS: dict[str, Callable[[Source], pa.Table]] = {
     "parquet": _read_parquet,
     "csv": _read_csv,
     "ecsv": _read_ecsv,

@@ -7,7 +7,7 @@ import pytest
 
 from forcedsql import write_table
 from forcedsql.database import load_catalog
-from forcedsql.errors import DatabaseError, TableError
+from forcedsql.errors import DatabaseError, PrecisionWarning, TableError
 
 
 def field(name, unit="", description=""):
@@ -94,3 +94,25 @@ def test_a_missing_file_is_a_table_error(con, tmp_path):
 def test_a_plain_duckdb_connection_will_do():
     with duckdb.connect() as con:
         assert load_catalog(con, "source", TABLE) == 2
+
+
+def test_coordinates_of_other_names_become_degrees_when_named(con):
+    schema = pa.schema([field("l", "rad"), field("b", "rad")])
+    load_catalog(
+        con, "source", pa.table([[np.pi], [0.5 * np.pi]], schema=schema), ra_column="l", dec_column="b"
+    )
+    assert con.execute("FROM source").fetchall() == [(180.0, 90.0)]
+    with pytest.raises(TableError, match="the table has no column 'alpha'; it has ra, psfFlux"):
+        load_catalog(con, "source", TABLE, ra_column="alpha")
+
+
+def test_single_precision_is_warned_about(con):
+    table = pa.table({"ra": pa.array([1.0], pa.float32()), "flux": pa.array([1.0], pa.float32())})
+    with pytest.warns(PrecisionWarning, match="column 'ra' is float32") as caught:
+        load_catalog(con, "source", table)
+    assert len(caught) == 1
+
+
+def test_a_nested_hats_catalogue_becomes_a_table(con, shared):
+    assert load_catalog(con, "sky", shared / "data" / "catalogs" / "hats_small_sky_nested") == 131
+    assert con.execute("SELECT count(*), max(len(lc.mjd)) FROM sky").fetchall()[0][0] == 131

@@ -6,7 +6,7 @@ import pytest
 from astropy import units as u
 from astropy.table import MaskedColumn, QTable, Table
 
-from forcedsql.errors import TableError
+from forcedsql.errors import PrecisionWarning, TableError
 from forcedsql.measure.positions import find_positions
 
 RA, DEC = [10.0, 20.5, 359.9], [-5.0, 0.0, 89.0]
@@ -136,3 +136,26 @@ def test_an_unusable_table_is_refused_in_one_line(table, options, message):
 def test_what_is_not_a_table_is_named():
     with pytest.raises(TableError, match="positions of type list are not a table"):
         find_positions([(1, 2)])
+
+
+@pytest.mark.parametrize("single", ["ra", "dec"])
+def test_single_precision_is_warned_about_once_with_the_column(single):
+    columns = {"ra": pa.array(RA), "dec": pa.array(DEC)}
+    columns[single] = columns[single].cast(pa.float32())
+    with pytest.warns(PrecisionWarning, match=f"column '{single}' is float32: up to 0.1 arcsec") as caught:
+        find_positions(pa.table(columns))
+    assert len(caught) == 1
+
+
+def test_no_rows_are_not_warned_about():
+    find_positions(pa.table({"ra": pa.array([], pa.float32()), "dec": pa.array([], pa.float32())}))
+
+
+def test_coordinates_of_other_names_are_found_by_their_ucds():
+    fields = [
+        ("RA_ICRS", "pos.eq.ra;meta.main"),
+        ("e_RA", "stat.error;pos.eq.ra"),
+        ("DE_ICRS", "POS.EQ.DEC;meta.main"),
+    ]
+    schema = pa.schema([pa.field(name, pa.float64(), metadata={"ucd": ucd}) for name, ucd in fields])
+    assert_found(find_positions(pa.table([RA, [1.0] * 3, DEC], schema=schema)), ids=(0, 1, 2))
