@@ -37,11 +37,14 @@ PER_INSTRUCTION_SET = (
     "images",
     "moments",
     "kernel_images",
+    "warp",
+    "warp_places",
     "workers",
 )
 ONCE = ("entry", "threads")
-# Pixels on a circle's rim must fall as they do in NumPy, which never fuses a multiply with an add.
-WITHOUT_FUSED_MULTIPLY_ADD = {"circle_sums", "mask_bits"}
+# Pixels on a circle's rim, or on the border of two others, must fall as they do in NumPy, which never
+# fuses a multiply with an add.
+WITHOUT_FUSED_MULTIPLY_ADD = {"circle_sums", "mask_bits", "warp_places"}
 
 X86_64 = platform.machine().lower() in ("x86_64", "amd64")
 INSTRUCTION_SETS: dict[str, tuple[str, ...]] = {"baseline": ()}

@@ -9,8 +9,8 @@ from forcedsql.arrays import BoolArray, FloatArray, IntArray
 from forcedsql.footprints import CoaddFootprints, Footprint
 from forcedsql.psf.image_psf import ImagePsf, usable_positions
 from forcedsql.psf.protocol import Psf, PsfImages
-from forcedsql.psf.warp import CentredImages
-from forcedsql.psf.warped import component_count, warped_kernel_images
+from forcedsql.psf.warp import CentredImages, Warp
+from forcedsql.psf.warped import component_count, warp_of_psf
 from forcedsql.psf.warping_kernel import WarpingKernel
 from forcedsql.transforms import SkyTransform, local_maps
 from forcedsql.wcs import SkyWcs
@@ -70,8 +70,7 @@ class CoaddPsf(ImagePsf):
             part, rows = self.inputs[cover.index], cover.rows
             to_coadd = SkyTransform(part.footprint.wcs, self.coadd_wcs)
             maps = local_maps(to_coadd.forward, cover.x, cover.y)
-            images = warped_kernel_images(part.psf, maps, x[rows], y[rows], self.kernel)
-            stack.add(rows, images, part.weight)
+            stack.add(rows, warp_of_psf(part.psf, maps, x[rows], y[rows], self.kernel), part.weight)
         return stack.mean().at_origin()
 
 
@@ -84,25 +83,15 @@ class _Stack:
         self.weight = np.zeros(count)
         self.complete = np.ones(count, dtype=np.bool_)
 
-    def add(self, rows: IntArray, images: CentredImages, weight: float) -> None:
+    def add(self, rows: IntArray, warp: Warp, weight: float) -> None:
         """Add an input's images at some of the positions."""
-        self._make_room(images.values.shape[1] // 2, images.values.shape[2] // 2)
-        middle_y, middle_x = self.values.shape[1] // 2, self.values.shape[2] // 2
-        half_y, half_x = images.values.shape[1] // 2, images.values.shape[2] // 2
-        box = (
-            slice(middle_y - half_y, middle_y + half_y + 1),
-            slice(middle_x - half_x, middle_x + half_x + 1),
-        )
+        self._make_room(warp.half_height.max(initial=0), warp.half_width.max(initial=0))
         with np.errstate(over="ignore", invalid="ignore"):
-            weighted = weight * images.values
-        if len(rows) == len(self.values):
-            self.values[:, *box] += weighted
-        else:
-            self.values[rows, *box] += weighted
-        self.half_width[rows] = np.maximum(self.half_width[rows], images.half_width)
-        self.half_height[rows] = np.maximum(self.half_height[rows], images.half_height)
+            valid = warp.add_to(self.values, rows, weight)
+        self.half_width[rows] = np.maximum(self.half_width[rows], np.where(valid, warp.half_width, 0))
+        self.half_height[rows] = np.maximum(self.half_height[rows], np.where(valid, warp.half_height, 0))
         self.weight[rows] += weight
-        self.complete[rows] &= images.valid
+        self.complete[rows] &= valid
 
     def mean(self) -> CentredImages:
         """Return the sums divided by the sums of weights."""

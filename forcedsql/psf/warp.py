@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from forcedsql.arrays import BoolArray, FloatArray, IntArray
+from forcedsql.native import images as native_images
+from forcedsql.native import native_library
 from forcedsql.psf.grouping import groups
 from forcedsql.psf.protocol import PsfImages
 from forcedsql.psf.warping_kernel import WarpingKernel
@@ -56,50 +58,106 @@ class CentredImages:
         return PsfImages(values, -self.half_width, -self.half_height, width, height, self.valid)
 
 
-def warp_images(images: PsfImages, maps: LocalMaps, kernel: WarpingKernel) -> CentredImages:
-    """Warp images by the linear parts of maps, and normalise them to sum 1.
+@dataclass(frozen=True, slots=True, eq=False)
+class Warp:
+    """Images, and the affine maps by which they are to be warped and normalised to sum 1.
 
     Parameters
     ----------
     images : PsfImages
-        Images in source pixels.
+        n images in source pixels.
     maps : LocalMaps
         From source to destination; the source position of each becomes the origin of its result.
     kernel : WarpingKernel
-
-    Returns
-    -------
-    CentredImages
-        In destination pixels about the origin.  Invalid where the image or the map is, where the
-        map enlarges more than 200 times or to more than 2049 pixels, and where the sum is zero.
+    half_width, half_height : ndarray, (n,) int64, pixel
+        How far the results reach from their origins, in destination pixels; zero where invalid.
+    valid : ndarray, (n,) bool
+        False where the image or the map is invalid, and where the map enlarges more than 200
+        times or to more than 2049 pixels.
 
     Notes
     -----
     meas_algorithms ``src/WarpedPsf.cc``: the box of the result is centred and odd, half as long as
     the warped source box rounded down; pixels whose taps leave the zero-padded source are zero.
     """
-    half_width, half_height, valid = _half_sides(images, maps)
-    values = np.zeros((len(valid), 2 * half_height.max(initial=0) + 1, 2 * half_width.max(initial=0) + 1))
-    middle_y, middle_x = values.shape[1] // 2, values.shape[2] // 2
-    for (h, w, half_y, half_x, good), rows in groups(
-        images.height, images.width, half_height, half_width, valid.astype(np.int64)
-    ):
-        if not good:
-            continue
-        source = images.values[rows, :h, :w]
-        warped = _warp_boxes(
-            source,
-            maps.x[rows] - images.x0[rows],
-            maps.y[rows] - images.y0[rows],
-            maps.inverse[rows],
-            half_sides=(half_x, half_y),
-            kernel=kernel,
+
+    images: PsfImages
+    maps: LocalMaps
+    kernel: WarpingKernel
+    half_width: IntArray
+    half_height: IntArray
+    valid: BoolArray
+
+    @classmethod
+    def of(cls, images: PsfImages, maps: LocalMaps, kernel: WarpingKernel) -> "Warp":
+        """Find the boxes of the results."""
+        return cls(images, maps, kernel, *_half_sides(images, maps))
+
+    def add_to(self, planes: FloatArray, rows: IntArray, weight: float) -> BoolArray:
+        """Add the warped images, times a weight, to planes with which they share the origin.
+
+        Parameters
+        ----------
+        planes : ndarray, (m, 2 k + 1, 2 l + 1) float64
+            C-contiguous, large enough, their origins in the middle.
+        rows : ndarray, (n,) int64
+            Plane of each image, each its own.
+        weight : float
+
+        Returns
+        -------
+        ndarray, (n,) bool
+            Which images were added: those that are valid and whose sum is not zero.
+        """
+        library = native_library()
+        if library is None or self.kernel.cache_size == 0:
+            return self._add_groups(planes, rows, weight)
+        return native_images.add_warped(
+            library,
+            self.images.values,
+            *self._origins,
+            self.maps.inverse,
+            width=self.images.width,
+            height=self.images.height,
+            half_sides=(self.half_width, self.half_height),
+            valid=self.valid,
+            table=self.kernel.native_table,
+            planes=planes,
+            rows=rows,
+            weight=weight,
         )
-        valid[rows] = _normalise(warped)
-        values[rows, middle_y - half_y : middle_y + half_y + 1, middle_x - half_x : middle_x + half_x + 1] = (
-            warped
-        )
-    return CentredImages(values, np.where(valid, half_width, 0), np.where(valid, half_height, 0), valid)
+
+    def centred(self) -> CentredImages:
+        """Return the warped images, in destination pixels about their origins."""
+        most_y, most_x = self.half_height.max(initial=0), self.half_width.max(initial=0)
+        values = np.zeros((len(self.valid), 2 * most_y + 1, 2 * most_x + 1))
+        valid = self.add_to(values, np.arange(len(values)), 1.0)
+        half_sides = (np.where(valid, half, 0) for half in (self.half_width, self.half_height))
+        return CentredImages(values, *half_sides, valid)
+
+    @property
+    def _origins(self) -> tuple[FloatArray, FloatArray]:
+        """Column and row of each source image that become the origin."""
+        return self.maps.x - self.images.x0, self.maps.y - self.images.y0
+
+    def _add_groups(self, planes: FloatArray, rows: IntArray, weight: float) -> BoolArray:
+        """Do what `add_to` does, all images of one size of source and result together."""
+        middle_y, middle_x = planes.shape[1] // 2, planes.shape[2] // 2
+        valid, (x, y) = self.valid.copy(), self._origins
+        for (h, w, half_y, half_x, good), some in groups(
+            self.images.height, self.images.width, self.half_height, self.half_width, valid.astype(np.int64)
+        ):
+            if not good:
+                continue
+            source, matrix = self.images.values[some, :h, :w], self.maps.inverse[some]
+            half_sides = (half_x, half_y)
+            warped = _warp_boxes(source, x[some], y[some], matrix, half_sides=half_sides, kernel=self.kernel)
+            valid[some] = _normalise(warped)
+            warped *= weight
+            lines = slice(middle_y - half_y, middle_y + half_y + 1)
+            columns = slice(middle_x - half_x, middle_x + half_x + 1)
+            planes[rows[some], lines, columns] += warped
+        return valid
 
 
 def _half_sides(images: PsfImages, maps: LocalMaps) -> tuple[IntArray, IntArray, BoolArray]:

@@ -5,7 +5,7 @@ import numpy as np
 from forcedsql.arrays import FloatArray
 from forcedsql.psf.image_psf import ImagePsf, usable_positions
 from forcedsql.psf.protocol import Psf, PsfImages
-from forcedsql.psf.warp import CentredImages, warp_images
+from forcedsql.psf.warp import Warp
 from forcedsql.psf.warping_kernel import WarpingKernel
 from forcedsql.transforms import LocalMaps, Transform, local_maps
 
@@ -42,7 +42,7 @@ class WarpedPsf(ImagePsf):
         usable = usable_positions(x, y)
         source_x, source_y = self.transform.inverse(np.where(usable, x, np.nan), np.where(usable, y, np.nan))
         maps = local_maps(self.transform.forward, source_x, source_y)
-        return warped_kernel_images(self.psf, maps, x, y, self.kernel).at_origin()
+        return warp_of_psf(self.psf, maps, x, y, self.kernel).centred().at_origin()
 
 
 def component_count(psf: Psf) -> int:
@@ -51,10 +51,8 @@ def component_count(psf: Psf) -> int:
     return count
 
 
-def warped_kernel_images(
-    psf: Psf, maps: LocalMaps, x: FloatArray, y: FloatArray, kernel: WarpingKernel
-) -> CentredImages:
-    """Return a PSF as it looks on the pixels of another image, centred on a pixel and of sum 1.
+def warp_of_psf(psf: Psf, maps: LocalMaps, x: FloatArray, y: FloatArray, kernel: WarpingKernel) -> Warp:
+    """Return what warps a PSF to the pixels of another image, centred on a pixel and of sum 1.
 
     Parameters
     ----------
@@ -75,7 +73,7 @@ def warped_kernel_images(
     steps = (maps.inverse * offset[:, None, :]).sum(axis=2)
     source_x, source_y = maps.x + steps[:, 0], maps.y + steps[:, 1]
     at_pixels = LocalMaps(source_x, source_y, maps.matrix, maps.inverse)
-    return warp_images(psf.images(source_x, source_y), at_pixels, kernel)
+    return Warp.of(psf.images(source_x, source_y), at_pixels, kernel)
 
 
 def _rounded(position: FloatArray) -> FloatArray:

@@ -8,6 +8,7 @@ import numpy as np
 
 from forcedsql.arrays import FloatArray, IntArray
 from forcedsql.errors import ConfigError
+from forcedsql.native.images import WarpingTable
 
 DEFAULT_CACHE_SIZE = 10_000
 """Entries of the table where a file names none (meas_algorithms ``CoaddPsf.h``)."""
@@ -88,6 +89,11 @@ class WarpingKernel:
             # A phase of exactly 1, by rounding, takes the last entry.
             tabulated.take(entry, out=out, mode="clip")
         return weights
+
+    @cached_property
+    def native_table(self) -> WarpingTable:
+        """The table of weights as the native kernel takes it; there is none where N is 0."""
+        return WarpingTable(self._table.T, self.first, self.padding)
 
     @property
     def _order(self) -> int | None:

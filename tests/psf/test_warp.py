@@ -2,12 +2,16 @@ import numpy as np
 import pytest
 
 from forcedsql.psf.protocol import PsfImages
-from forcedsql.psf.warp import warp_images
+from forcedsql.psf.warp import Warp
 from forcedsql.psf.warping_kernel import WarpingKernel
 from forcedsql.transforms import LocalMaps
 from tests.psf.brute_force_warp import warp
 
 KERNEL = WarpingKernel("lanczos3", 10_000)
+
+
+def warp_images(images, maps, kernel):
+    return Warp.of(images, maps, kernel).centred()
 
 
 def images_at(x, y, width=11, height=9, *, seed=0):

@@ -36,7 +36,7 @@ static const struct forcedsql_workers *workers(void) {
     return found;
 }
 
-int forcedsql_interface(void) { return 2; }
+int forcedsql_interface(void) { return 3; }
 
 const char *forcedsql_instruction_set(void) { return workers()->name; }
 
@@ -120,6 +120,18 @@ int forcedsql_combined_psf_sums(int64_t n, int64_t terms, int64_t height, int64_
         {terms, height, width, weights, basis, dx, dy, 0, 0, NULL, NULL},
         {planes, n, height, width, NULL, x0, y0, bad_bits, sums, npixels}};
     return forcedsql_run(workers()->combined_psf_sums, &task, n, PIXEL_STEP, threads);
+}
+
+int forcedsql_add_warped(int64_t n, const double *images, int64_t image_stride, int64_t image_row_stride,
+                         const int64_t *height, const int64_t *width, const double *x, const double *y,
+                         const double *matrix, const int64_t *half_height, const int64_t *half_width,
+                         const forcedsql_warping_kernel *kernel, const int64_t *rows, double weight,
+                         double *planes, int64_t plane_height, int64_t plane_width, int32_t *valid,
+                         int threads) {
+    struct image_block block = {images, image_stride, image_row_stride, height, width};
+    struct add_warped_task task = {block, x,      y,      matrix,       half_height, half_width, kernel,
+                                   rows,  weight, planes, plane_height, plane_width, valid};
+    return forcedsql_run(workers()->add_warped, &task, n, PIXEL_STEP, threads);
 }
 
 int forcedsql_adaptive_moments(int64_t n, const double *images, int64_t image_stride,

@@ -94,6 +94,30 @@ int forcedsql_combined_psf_sums(int64_t n, int64_t terms, int64_t height, int64_
                                 const int64_t *y0, int32_t bad_bits, double *sums, int64_t *npixels,
                                 int threads);
 
+/* A separable interpolation kernel: the weights of `taps` taps from offset `first` on, tabulated
+   at `phases` sub-pixel phases, (phases, stride), where `stride` is `taps` rounded up to 8.
+   Images are warped with `padding` zero pixels around them. */
+typedef struct {
+    int64_t taps;
+    int64_t first;
+    int64_t padding;
+    int64_t phases;
+    int64_t stride;
+    const double *weights;
+} forcedsql_warping_kernel;
+
+/* Images as in shift_images; x, y (n,) are the column and row of each that the origin comes from,
+   matrix (n, 2, 2) the derivatives of column and row by destination pixels.  Each image that is
+   valid, (n,), is warped to 2 half_height + 1 rows of 2 half_width + 1 columns about the origin,
+   divided by its sum, and added `weight` times to the middle of plane rows[i] of planes (...,
+   plane_height, plane_width); one without a sum becomes invalid.  All rows differ. */
+int forcedsql_add_warped(int64_t n, const double *images, int64_t image_stride, int64_t image_row_stride,
+                         const int64_t *height, const int64_t *width, const double *x, const double *y,
+                         const double *matrix, const int64_t *half_height, const int64_t *half_width,
+                         const forcedsql_warping_kernel *kernel, const int64_t *rows, double weight,
+                         double *planes, int64_t plane_height, int64_t plane_width, int32_t *valid,
+                         int threads);
+
 /* Images as in shift_images; centre, height, width (n,); moments (n, 3): xx, yy, xy. */
 int forcedsql_adaptive_moments(int64_t n, const double *images, int64_t image_stride,
                                int64_t image_row_stride, const int64_t *height, const int64_t *width,

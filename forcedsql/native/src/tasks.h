@@ -80,6 +80,17 @@ struct combined_psf_sums_task {
     struct psf_sums_task sums;
 };
 
+struct add_warped_task {
+    struct image_block block;
+    const double *x, *y, *matrix;
+    const int64_t *half_height, *half_width;
+    const forcedsql_warping_kernel *kernel;
+    const int64_t *rows;
+    double weight, *planes;
+    int64_t plane_height, plane_width;
+    int32_t *valid;
+};
+
 /* Do items `begin` to `end` of a task; return 0, or -1 without memory. */
 typedef int forcedsql_work(const void *task, int64_t begin, int64_t end);
 
@@ -87,7 +98,7 @@ struct forcedsql_workers {
     const char *name;
     forcedsql_work *psf_sums, *sinc_sums, *circle_sums, *ellipse_bits, *centre_bits;
     forcedsql_work *combine_images, *shift_images, *adaptive_moments, *kernel_images;
-    forcedsql_work *combined_psf_sums;
+    forcedsql_work *combined_psf_sums, *add_warped;
 };
 
 #endif
