@@ -21,6 +21,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stdout
 from pathlib import Path
 
@@ -37,6 +38,7 @@ PER_INSTRUCTION_SET = (
     "images",
     "moments",
     "kernel_images",
+    "draw_grids",
     "warp",
     "warp_places",
     "workers",
@@ -81,19 +83,26 @@ def compile_library(target: Path = LIBRARY) -> None:
         raise CannotCompileError("the native kernel needs POSIX threads")
     with tempfile.TemporaryDirectory(prefix="forcedsql-") as folder:
         build = Path(folder)
-        objects = [_compile(build, _write_binding(build), "binding", ())]
-        defined = ("-DFORCEDSQL_X86_64",) if X86_64 else ()
-        objects += [_compile(build, SOURCES / f"{name}.c", name, defined) for name in ONCE]
-        for isa, flags in INSTRUCTION_SETS.items():
-            for name in PER_INSTRUCTION_SET:
-                contract = "off" if name in WITHOUT_FUSED_MULTIPLY_ADD else "fast"
-                options = (*flags, f"-DISA={isa}", f"-ffp-contract={contract}", "-Wno-psabi")
-                objects.append(_compile(build, SOURCES / f"{name}.c", f"{name}_{isa}", options))
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            objects = list(pool.map(lambda unit: _compile(build, *unit), _units(build)))
         finished = build / target.name
         run(*compiler(), *link_flags(), *map(str, objects), "-lm", "-pthread", "-o", str(finished))
         # A running process may have the old library mapped: replace the file, never overwrite it.
         shutil.copy(finished, target.with_suffix(".new"))
         target.with_suffix(".new").replace(target)
+
+
+def _units(build: Path) -> list[tuple[Path, str, tuple[str, ...]]]:
+    """Return what is compiled: a source, the name of its object and the compiler's options."""
+    defined = ("-DFORCEDSQL_X86_64",) if X86_64 else ()
+    units: list[tuple[Path, str, tuple[str, ...]]] = [(_write_binding(build), "binding", ())]
+    units += [(SOURCES / f"{name}.c", name, defined) for name in ONCE]
+    for isa, flags in INSTRUCTION_SETS.items():
+        for name in PER_INSTRUCTION_SET:
+            contract = "off" if name in WITHOUT_FUSED_MULTIPLY_ADD else "fast"
+            options = (*flags, f"-DISA={isa}", f"-ffp-contract={contract}", "-Wno-psabi")
+            units.append((SOURCES / f"{name}.c", f"{name}_{isa}", options))
+    return units
 
 
 def _write_binding(build: Path) -> Path:

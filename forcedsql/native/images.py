@@ -123,6 +123,64 @@ def adaptive_moments(
     return moments
 
 
+def draw_grids(
+    library: Library,
+    weights: FloatArray,
+    basis: FloatArray,
+    dx: FloatArray,
+    dy: FloatArray,
+    *,
+    order: int,
+    ripples: tuple[float, ...],
+    valid: BoolArray,
+    out: FloatArray,
+) -> BoolArray:
+    """Draw grids of points on pixels; see `forcedsql.psf.piff.PiffPsf`.
+
+    Parameters
+    ----------
+    library : Library
+    weights : ndarray, (n, k) float64
+    basis : ndarray, (k, s, s) float64
+        Their products are the grids.
+    dx, dy : ndarray, (n,) float64, pixel
+        In [-1, 1].
+    order, ripples
+        Of the `forcedsql.psf.interpolant.LanczosInterpolant`.
+    valid : ndarray, (n,) bool
+        Which grids to draw.
+    out : ndarray, (n, w, w) float64
+        C-contiguous; takes images of sum 1, zero where there is none.
+
+    Returns
+    -------
+    ndarray, (n,) bool
+        Where there is an image.
+    """
+    n, terms = weights.shape
+    size, width = basis.shape[1], out.shape[1]
+    if order < 1:
+        raise ValueError(f"the order of the interpolant must be at least 1, not {order}")
+    drawn = valid.astype(np.int32)
+    library.call(
+        "draw_grids",
+        n,
+        terms,
+        size,
+        library.given(weights, "double", n, terms),
+        library.given(basis, "double", terms, size, size),
+        library.given(dx, "double", n),
+        library.given(dy, "double", n),
+        order,
+        len(ripples),
+        library.given(np.array(ripples), "double", len(ripples)),
+        width,
+        library.filled(out, "double", n, width, width),
+        library.filled(drawn, "int32_t", n),
+    )
+    return drawn.astype(np.bool_)
+
+
 @dataclass(frozen=True, eq=False)
 class WarpingTable:
     """A separable interpolation kernel as the C code takes it.

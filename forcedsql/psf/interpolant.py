@@ -103,13 +103,16 @@ class LanczosInterpolant:
         """Return ``1 - 2 sum_j K_j (1 - cos(2 pi j t))`` from ``cos(2 pi t)``, by Chebyshev's recurrence."""
         total = np.ones_like(cosine)
         before, now = np.ones_like(cosine), cosine
-        for ripple in self._ripples:
+        for ripple in self.ripples:
             total -= 2.0 * ripple * (1.0 - now)
             before, now = now, 2.0 * cosine * now - before
         return total
 
     @cached_property
-    def _ripples(self) -> tuple[float, ...]:
+    def ripples(self) -> tuple[float, ...]:
+        """The numbers K_1 to K_5; none where a constant is not conserved."""
+        if not self.conserve_dc:
+            return ()
         return tuple(_transform_of_lanczos(self.order, j) for j in range(1, _RIPPLES + 1))
 
 

@@ -52,7 +52,7 @@ class KernelPsf(ImagePsf):
         valid = usable_positions(x, y)
         if self.kernel.spatially_varying:
             values = np.empty((len(x), self.kernel.height, self.kernel.width))
-            weights, valid = self._weights(x, y, valid)
+            weights, valid = self.combination(x, y)
             self._combine(weights, valid, out=values)
         else:
             image, has_sum = self._fixed_image
@@ -69,8 +69,11 @@ class KernelPsf(ImagePsf):
 
     def shapes(self, x: FloatArray, y: FloatArray) -> FloatArray:
         """Return adaptive second moments; see `Psf.shapes`."""
+        library = native_library()
         if self.kernel.spatially_varying:
-            return super().shapes(x, y)
+            if library is None:
+                return super().shapes(x, y)
+            return self._combined(library, x, y)[0].moments(self.kernel.centre)
         _, has_sum = self._fixed_image
         valid = usable_positions(x, y) & has_sum
         return np.where(valid[:, None], self._fixed_shape, np.nan)
@@ -93,7 +96,7 @@ class KernelPsf(ImagePsf):
         valid = usable_positions(x, y)
         if self.kernel.spatially_varying:
             basis = self._basis[0]
-            weights, valid = self._weights(x, y, valid)
+            weights, valid = self.combination(x, y)
         else:
             image, has_sum = self._fixed_image
             valid &= has_sum
@@ -135,11 +138,27 @@ class KernelPsf(ImagePsf):
         with np.errstate(over="ignore", invalid="ignore"):
             return images, images.sum(axis=(1, 2)), np.abs(images).max(axis=(1, 2))
 
-    def _weights(self, x: FloatArray, y: FloatArray, usable: BoolArray) -> tuple[FloatArray, BoolArray]:
-        """Return the weights, (n, k), of basis images in a sum of 1, and where there is one.
+    @property
+    def basis(self) -> FloatArray:
+        """The images that are combined, (k, h, w) float64."""
+        return self._basis[0]
+
+    def combination(self, x: FloatArray, y: FloatArray) -> tuple[FloatArray, BoolArray]:
+        """Return which combination of `basis` images is the kernel image.
 
         Only the combination is normalised: sums of single basis images are often near zero.
+
+        Parameters
+        ----------
+        x, y : ndarray, (n,) float64, pixel
+
+        Returns
+        -------
+        weights : ndarray, (n, k) float64
+            Zero where there is no image of sum 1.
+        valid : ndarray, (n,) bool
         """
+        usable = usable_positions(x, y)
         basis, sums, peaks = self._basis
         weights = self.kernel.coefficients(np.where(usable, x, 0.0), np.where(usable, y, 0.0))
         with np.errstate(all="ignore"):

@@ -8,11 +8,14 @@ import numpy as np
 from forcedsql.arrays import BoolArray, FloatArray, IntArray
 from forcedsql.errors import ConfigError
 from forcedsql.geometry import nearest_pixel
+from forcedsql.native import images as native_images
+from forcedsql.native import native_library
 from forcedsql.psf.drawn_psf import DrawnPsf, normalise
 from forcedsql.psf.interpolant import LanczosInterpolant
 from forcedsql.psf.kernel import KernelPsf
 
 _MATRIX_ELEMENTS_PER_BATCH = 1 << 18
+_PIXELS_PER_BATCH = 1 << 20
 _SMALLEST_SCALE = 1e-30
 
 
@@ -167,8 +170,7 @@ class PiffPsf(DrawnPsf):
         self.grid = grid
         # The points are what a kernel PSF gives: a combination of images, of sum 1.
         self._points = KernelPsf(grid)
-        elements = width * (width + grid.size) + grid.size**2
-        self.positions_per_batch = min(256, max(1, _MATRIX_ELEMENTS_PER_BATCH // elements))
+        self.positions_per_batch = min(1024, max(1, _PIXELS_PER_BATCH // max(width, grid.size) ** 2))
 
     @property
     def kind(self) -> str:
@@ -182,18 +184,51 @@ class PiffPsf(DrawnPsf):
     def _kernel_offset(self, size: int) -> float:
         return 0.0 if size % 2 else -0.5
 
+    def shapes(self, x: FloatArray, y: FloatArray) -> FloatArray:
+        """Return adaptive second moments; see `Psf.shapes`."""
+        if self._points_are_pixels and self._kernel_offset(self.width) == 0.0:
+            return self._points.shapes(x, y)
+        return super().shapes(x, y)
+
     def _draw(
         self, x: FloatArray, y: FloatArray, dx: FloatArray, dy: FloatArray, *, out: FloatArray
     ) -> BoolArray:
-        points = self._points.kernel_images(x, y)
         if self._points_are_pixels and len(dx) == 1 and dx[0] == dy[0] == 0.0:
+            points = self._points.kernel_images(x, y)
             out[...] = points.values
             return points.valid
-        along_x, along_y = self._matrices(dx), self._matrices(dy)
-        # One product per position keeps a position's bits free of how many share the call.
-        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-            np.matmul(along_y, np.matmul(points.values, along_x.transpose(0, 2, 1)), out=out)
-        return normalise(out, points.valid)
+        library = native_library()
+        if library is None or self.grid.step != 1.0:
+            return self._draw_by_matrices(x, y, dx, dy, out=out)
+        weights, valid = self._points.combination(x, y)
+        offsets = (np.broadcast_to(offset, x.shape) for offset in (dx, dy))
+        interpolant = self.grid.interpolant
+        return native_images.draw_grids(
+            library,
+            weights,
+            self._points.basis,
+            *offsets,
+            order=interpolant.order,
+            ripples=interpolant.ripples,
+            valid=valid,
+            out=out,
+        )
+
+    def _draw_by_matrices(
+        self, x: FloatArray, y: FloatArray, dx: FloatArray, dy: FloatArray, *, out: FloatArray
+    ) -> BoolArray:
+        """Draw with two matrices for each position, as many at a time as stay in the cache."""
+        step = max(1, _MATRIX_ELEMENTS_PER_BATCH // (self.width * (self.width + self.grid.size)))
+        valid = np.empty(len(x), np.bool_)
+        for start in range(0, len(x), step):
+            rows = slice(start, start + step)
+            points = self._points.kernel_images(x[rows], y[rows])
+            along_x, along_y = (self._matrices(d if len(d) == 1 else d[rows]) for d in (dx, dy))
+            # One product per position keeps a position's bits free of how many share the call.
+            with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+                np.matmul(along_y, np.matmul(points.values, along_x.transpose(0, 2, 1)), out=out[rows])
+            valid[rows] = normalise(out[rows], points.valid)
+        return valid
 
     @property
     def _points_are_pixels(self) -> bool:

@@ -132,8 +132,8 @@ class Warp:
         most_y, most_x = self.half_height.max(initial=0), self.half_width.max(initial=0)
         values = np.zeros((len(self.valid), 2 * most_y + 1, 2 * most_x + 1))
         valid = self.add_to(values, np.arange(len(values)), 1.0)
-        half_sides = (np.where(valid, half, 0) for half in (self.half_width, self.half_height))
-        return CentredImages(values, *half_sides, valid)
+        half_width, half_height = (np.where(valid, half, 0) for half in (self.half_width, self.half_height))
+        return CentredImages(values, half_width, half_height, valid)
 
     @property
     def _origins(self) -> tuple[FloatArray, FloatArray]:

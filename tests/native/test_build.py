@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.native.instruction_sets import loaded
+
 ROOT = Path(__file__).resolve().parents[2]
 LIBRARY = "forcedsql/native/_library.abi3.so"
 
@@ -57,16 +59,8 @@ def test_without_a_compiler_the_wheel_is_pure_and_measures_with_numpy(tmp_path):
 
 
 def test_with_a_compiler_the_wheel_carries_the_library_and_says_for_which_machine(tmp_path):
-    pytest.importorskip("cffi", reason="the native kernel is compiled with cffi")
-    sys.path.insert(0, str(ROOT / "build_tools"))
-    try:
-        import compile_native
-    finally:
-        sys.path.pop(0)
-    try:
-        compile_native.compile_library(tmp_path / "probe.abi3.so")
-    except compile_native.CannotCompileError as reason:
-        pytest.skip(f"this machine cannot compile: {reason}")
+    if loaded() is None:
+        pytest.skip("forcedsql was installed without its native kernel: no compiler, or no cffi")
     with build(tmp_path) as wheel:
         assert LIBRARY in wheel.namelist()
         python, abi, machine = tag(wheel).split("-")

@@ -70,7 +70,23 @@ def stars(rng, count, size):
     return images
 
 
-@settings(max_examples=60, deadline=None)
+def settled(images, moments, rng, *centre, **options):
+    """Which moments, (n,), do not hang on the last bits of the pixels.
+
+    The iteration stops at a change of 1e-4, or fails; where a rounding decides when it does, the
+    results are far apart.
+    """
+    with np.errstate(all="ignore"), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FORCEDSQL_KERNEL", "numpy")
+        close = np.ones(len(moments), np.bool_)
+        for _ in range(2):
+            touched = images * (1.0 + 1e-7 * rng.normal(size=images.shape))
+            again = adaptive_moments(touched, *centre, **options)
+            close &= np.abs(again - moments).max(axis=1) <= 1e-6 * np.abs(moments).max(axis=1)
+    return close
+
+
+@settings(max_examples=40, deadline=None)
 @given(seed=SEEDS, size=st.integers(1, 35))
 def test_moments_agree_to_the_rounding_of_the_algorithm(seed, size):
     rng = np.random.default_rng(seed)
@@ -81,9 +97,20 @@ def test_moments_agree_to_the_rounding_of_the_algorithm(seed, size):
         with np.errstate(all="ignore"):
             native, numpy = in_both(adaptive_moments, images, *centre, **options)
         np.testing.assert_array_equal(np.isnan(native), np.isnan(numpy))
-        # Sums in another order round to another float32 now and then, and the iteration that
-        # follows stops at 1e-4 of the size: the largest seen of 10^5 stars is 2e-6.
-        np.testing.assert_allclose(native, numpy, rtol=1e-4, atol=1e-5)
+        good = settled(images, numpy, rng, *centre, **options)
+        # Sums in another order round to another float32: up to 3e-6 was seen of 60,000 stars.
+        np.testing.assert_allclose(native[good], numpy[good], rtol=1e-4, atol=1e-5)
+
+
+def test_most_moments_are_settled():
+    rng = np.random.default_rng(9)
+    images = stars(rng, 400, 15)
+    centre = np.full((2, len(images)), 7)
+    with np.errstate(all="ignore"):
+        native, numpy = in_both(adaptive_moments, images, *centre)
+    good = settled(images, numpy, rng, *centre)
+    assert good.mean() > 0.8
+    np.testing.assert_allclose(native[good], numpy[good], rtol=1e-5, atol=1e-6)
 
 
 @settings(max_examples=40, deadline=None)

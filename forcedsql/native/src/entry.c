@@ -122,6 +122,14 @@ int forcedsql_combined_psf_sums(int64_t n, int64_t terms, int64_t height, int64_
     return forcedsql_run(workers()->combined_psf_sums, &task, n, PIXEL_STEP, threads);
 }
 
+int forcedsql_draw_grids(int64_t n, int64_t terms, int64_t size, const double *weights, const double *basis,
+                         const double *dx, const double *dy, int64_t order, int64_t ripple_count,
+                         const double *ripples, int64_t width, double *images, int32_t *valid, int threads) {
+    struct draw_grids_task task = {terms, size,         weights, basis, dx,     dy,
+                                   order, ripple_count, ripples, width, images, valid};
+    return forcedsql_run(workers()->draw_grids, &task, n, PIXEL_STEP, threads);
+}
+
 int forcedsql_add_warped(int64_t n, const double *images, int64_t image_stride, int64_t image_row_stride,
                          const int64_t *height, const int64_t *width, const double *x, const double *y,
                          const double *matrix, const int64_t *half_height, const int64_t *half_width,

@@ -94,6 +94,15 @@ int forcedsql_combined_psf_sums(int64_t n, int64_t terms, int64_t height, int64_
                                 const int64_t *y0, int32_t bad_bits, double *sums, int64_t *npixels,
                                 int threads);
 
+/* Images (n, width, width) of sum 1, drawn from grids of points that a Lanczos interpolant joins, a
+   pixel from one to the next: points[i] = sum over k of weights[i, k] basis[k], with weights (n,
+   terms) and basis (terms, size, size); point size / 2 comes to lie dx, dy (n,) in [-1, 1] past the
+   centre of pixel width / 2.  Images that are not valid, (n,), or have no sum become zero, and
+   invalid. */
+int forcedsql_draw_grids(int64_t n, int64_t terms, int64_t size, const double *weights, const double *basis,
+                         const double *dx, const double *dy, int64_t order, int64_t ripple_count,
+                         const double *ripples, int64_t width, double *images, int32_t *valid, int threads);
+
 /* A separable interpolation kernel: the weights of `taps` taps from offset `first` on, tabulated
    at `phases` sub-pixel phases, (phases, stride), where `stride` is `taps` rounded up to 8.
    Images are warped with `padding` zero pixels around them. */

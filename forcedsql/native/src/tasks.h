@@ -80,6 +80,16 @@ struct combined_psf_sums_task {
     struct psf_sums_task sums;
 };
 
+struct draw_grids_task {
+    int64_t terms, size;
+    const double *weights, *basis, *dx, *dy;
+    int64_t order, ripple_count;
+    const double *ripples;
+    int64_t width;
+    double *images;
+    int32_t *valid;
+};
+
 struct add_warped_task {
     struct image_block block;
     const double *x, *y, *matrix;
@@ -98,7 +108,7 @@ struct forcedsql_workers {
     const char *name;
     forcedsql_work *psf_sums, *sinc_sums, *circle_sums, *ellipse_bits, *centre_bits;
     forcedsql_work *combine_images, *shift_images, *adaptive_moments, *kernel_images;
-    forcedsql_work *combined_psf_sums, *add_warped;
+    forcedsql_work *combined_psf_sums, *draw_grids, *add_warped;
 };
 
 #endif

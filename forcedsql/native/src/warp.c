@@ -1,9 +1,8 @@
 /* Images warped by affine maps, each with a map of its own. */
 #include "warp.h"
+#include "image_sum.h"
 #include "scratch.h"
 #include "tasks.h"
-
-#include <math.h>
 
 /* Room for one image: the source with zeros around it, what it is warped to, and a row's places. */
 struct workspace {
@@ -60,25 +59,6 @@ static void warp(const struct add_warped_task *task, int64_t i, const struct wor
         else
             for (int64_t k = 0; k < size; k++) to[k] = pixel_at(kernel, space, k, kernel->taps);
     }
-}
-
-/* Return whether an image has a sum that its pixels can be divided by. */
-static int has_sum(const double *pixels, int64_t count, double *sum) {
-    doubles total = all_of(0.0), peak = all_of(0.0);
-    int64_t k = 0;
-    for (; k + LANES <= count; k += LANES) {
-        doubles v = load(pixels + k), size = choose(v < all_of(0.0), -v, v);
-        total += v;
-        peak = choose(size > peak, size, peak);
-    }
-    double rest = 0.0, largest = 0.0;
-    for (; k < count; k++) {
-        rest += pixels[k];
-        largest = fmax(largest, fabs(pixels[k]));
-    }
-    for (int lane = 0; lane < LANES; lane++) largest = fmax(largest, peak[lane]);
-    *sum = sum_of_lanes(total) + rest;
-    return *sum != 0.0 && isfinite(*sum) && isfinite(largest / *sum);
 }
 
 /* Add the warped image over its sum, times the weight, to the middle of its plane. */

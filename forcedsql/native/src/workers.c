@@ -8,7 +8,7 @@
 forcedsql_work FOR_ISA(psf_sums), FOR_ISA(sinc_sums), FOR_ISA(circle_sums), FOR_ISA(ellipse_bits);
 forcedsql_work FOR_ISA(centre_bits), FOR_ISA(combine_images), FOR_ISA(shift_images);
 forcedsql_work FOR_ISA(adaptive_moments), FOR_ISA(kernel_images), FOR_ISA(combined_psf_sums);
-forcedsql_work FOR_ISA(add_warped);
+forcedsql_work FOR_ISA(draw_grids), FOR_ISA(add_warped);
 
 extern const struct forcedsql_workers FOR_ISA(workers);
 
@@ -24,5 +24,6 @@ const struct forcedsql_workers FOR_ISA(workers) = {
     .adaptive_moments = FOR_ISA(adaptive_moments),
     .kernel_images = FOR_ISA(kernel_images),
     .combined_psf_sums = FOR_ISA(combined_psf_sums),
+    .draw_grids = FOR_ISA(draw_grids),
     .add_warped = FOR_ISA(add_warped),
 };
