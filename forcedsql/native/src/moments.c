@@ -120,7 +120,7 @@ static void cut(const struct image *image, int64_t half, struct box *box) {
     box->cut_half = half;
 }
 
-/* exp(t) for t of [-700, 0], to 1e-12 of its value. */
+/* exp(t) for t of [-700, 0], to 1e-12 of its value; anything for other t. */
 INLINE doubles exponential(doubles t) {
     const double rounder = 6755399441055744.0; /* 1.5 * 2^52: adding it rounds to an integer */
     doubles shifted = t * 1.4426950408889634 + rounder;
@@ -137,7 +137,7 @@ INLINE doubles exponential(doubles t) {
     p = p * r + 0.5;
     p = p * r + 1.0;
     p = p * r + 1.0;
-    longs exponent = ((longs)shifted << 52) + ((int64_t)1023 << 52);
+    ulongs exponent = ((ulongs)shifted << 52) + ((uint64_t)1023 << 52);
     return p * (doubles)exponent;
 }
 

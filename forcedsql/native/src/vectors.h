@@ -28,6 +28,7 @@
 typedef double doubles __attribute__((vector_size(8 * LANES)));
 typedef float floats __attribute__((vector_size(4 * LANES)));
 typedef int64_t longs __attribute__((vector_size(8 * LANES)));
+typedef uint64_t ulongs __attribute__((vector_size(8 * LANES)));
 typedef int32_t ints __attribute__((vector_size(4 * LANES)));
 
 /* Before a loop of few rounds whose vectors belong in registers. */
