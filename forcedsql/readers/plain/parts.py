@@ -89,7 +89,7 @@ def read_parts(folder: Folder, resolved: Resolved) -> Exposure:
     cards = {**folder.file.cards(0), **parts.science.cards}
     unit = pixel_unit(options.unit or str(cards.get("BUNIT", "")))
     image = _image(parts.science, cards, options)
-    wcs = _wcs(folder, parts.science, options)
+    wcs = _wcs(folder, parts.science, options, frame)
     mask = _mask(parts, frame, options, image)
     error = None if parts.error is None else _plane(parts.error, image, what="error")
     noise, sky, good = _noise(image, error, mask, parts, cards, unit, options)
@@ -146,9 +146,11 @@ def _plane(hdu: Hdu, image: AnyArray, *, what: str) -> AnyArray:
     return values.astype(values.dtype.newbyteorder("="), copy=False)
 
 
-def _wcs(folder: Folder, science: Hdu, options: OpenOptions) -> SkyWcs | None:
+def _wcs(folder: Folder, science: Hdu, options: OpenOptions, frame: sdss.Frame | None) -> SkyWcs | None:
     if options.wcs == "none":
         return None
+    if frame is not None and frame.wcs is not None and not options.wcs and options.xy0 == (0, 0):
+        return frame.wcs
     hdu = folder.find(options.wcs, science, what="wcs") if options.wcs else science
     if not has_sky_cards(hdu.cards):
         if options.wcs:

@@ -13,9 +13,11 @@ import numpy as np
 
 from forcedsql.errors import ReadError
 from forcedsql.open_options import OpenOptions
+from forcedsql.readers.cards import number_card
 from forcedsql.readers.fits_file import FitsFile, reading
 from forcedsql.readers.plain.locations import Folder
 from forcedsql.readers.plain.mask import MaskPlanes, ReadMask
+from forcedsql.readers.plain.sdss_projection import DriftScanWcs
 
 _FRAME = re.compile(r"fpC-(?P<run>\d{6})-(?P<band>[ugriz])(?P<camcol>\d)-(?P<field>\d{4})\.fit(s)?(\.gz)?")
 _BANDS = "ugriz"
@@ -37,12 +39,16 @@ class Frame:
         What its other files say, to be overruled by the user's.
     mask : FitsFile or None
         The fpM file.
+    wcs : DriftScanWcs or None
+        The astrometric solution of the tsField file, which is a tenth of a pixel better than that
+        of the frame's header.
     notes : dict of str to str
         Where what the options say is from, by the names of `Exposure.origins`.
     """
 
     options: OpenOptions
     mask: FitsFile | None
+    wcs: DriftScanWcs | None
     notes: dict[str, str]
 
 
@@ -70,16 +76,19 @@ def find_frame(folder: Folder) -> Frame | None:
         }
         notes["error"] = f"gain and dark variance of {fields.name}"
         options["psf"] = f"{fields}[band={band}]"
+    wcs = None
     calibration = _beside(folder.path, f"tsField-{run}-{camcol}-*-{field}.fit*")
     if calibration is not None:
         table, at = folder.open(calibration).table(1), _BANDS.index(band)
+        wcs = _projection(folder.open(calibration), table, at)
         # Magnitude of one count: Stoughton et al. 2002 (AJ 123, 485), section 4.5.
         at_airmass = _number(table, "aa", at) + _number(table, "kk", at) * _number(table, "airmass", at)
         options["zeropoint"] = 2.5 * float(np.log10(_EXPOSURE_SECONDS)) - at_airmass
         notes["zero point"] = f"aa, kk and airmass of {calibration.name}"
+        notes["image"] = f"sky projection of {calibration.name}"
     masks = _beside(folder.path, f"fpM-{run}-{band}{camcol}-{field}.fit*")
     mask = None if masks is None else folder.open(masks)
-    return Frame(OpenOptions.from_mapping(options), mask, notes)
+    return Frame(OpenOptions.from_mapping(options), mask, wcs, notes)
 
 
 def read_mask(file: FitsFile, shape: tuple[int, int]) -> ReadMask:
@@ -108,6 +117,23 @@ def read_mask(file: FitsFile, shape: tuple[int, int]) -> ReadMask:
         np.add.at(steps, (row, last + 1), -1)
         planes.set(plane, np.cumsum(steps, axis=1)[:, :-1] > 0)
     return ReadMask(planes, "SDSS spans of the fpM file: INTRP, SAT, CR")
+
+
+def _projection(file: FitsFile, table: Any, at: int) -> DriftScanWcs:
+    circle = [number_card(file.cards(0), name) for name in ("NODE", "INCL")]
+    if None in circle:
+        raise ReadError("the tsField file has no NODE and INCL")
+    terms = [[_number(table, f"{axis}{k}", at) for k in range(4)] for axis in ("dRow", "dCol")]
+    linear = np.array([_number(table, name, at) for name in "abcdef"]).reshape(2, 3)
+    if not abs(np.linalg.det(linear[:, 1:])) > 0:
+        raise ReadError("the astrometric solution of the tsField file cannot be inverted")
+    return DriftScanWcs(
+        node=float(circle[0] or 0.0),
+        inclination=float(circle[1] or 0.0),
+        linear=linear,
+        row_terms=np.array(terms[0]),
+        column_terms=np.array(terms[1]),
+    )
 
 
 def _beside(path: Path, pattern: str) -> Path | None:
