@@ -21,7 +21,7 @@ from forcedsql.readers.layout import FileLayout, HduLayout, plain_cards
 
 # The filters of the warnings module belong to the process; one thread at a time may change them.
 _WARNINGS_LOCK = threading.RLock()
-_GZIP_MAGIC = b"\x1f\x8b"
+_PACKED_MAGIC = (b"\x1f\x8b", b"BZh")
 _HDUS_IN_SUMMARY = 8
 _IMAGE_HDUS = (fits.PrimaryHDU, fits.ImageHDU, fits.CompImageHDU)
 
@@ -236,7 +236,7 @@ class FitsFile:
 
 @contextmanager
 def open_fits(path: Path) -> Iterator[FitsFile]:
-    """Open a FITS file, plain or gzipped, for reading.
+    """Open a FITS file, plain or packed by gzip or bzip2, for reading.
 
     Raises
     ------
@@ -248,12 +248,12 @@ def open_fits(path: Path) -> Iterator[FitsFile]:
     except OSError as fault:
         raise ReadError(_why_unopened(path, fault)) from fault
     with stream:
-        gzipped = _require_fits_magic(stream)
+        packed = _require_fits_magic(stream)
         with reading("its first header"):
             # Reading without memory mapping keeps no array tied to the open file.
             hdus = fits.open(stream, mode="readonly", memmap=False)
         try:
-            yield FitsFile(hdus, None if gzipped else path.stat().st_size, stream, path)
+            yield FitsFile(hdus, None if packed else path.stat().st_size, stream, path)
         finally:
             with reading("its end"):
                 hdus.close()
@@ -288,11 +288,11 @@ def _why_unopened(path: Path, fault: OSError) -> str:
 
 
 def _require_fits_magic(stream: BinaryIO) -> bool:
-    """Return whether the stream is gzipped, with its position at the start."""
+    """Return whether the stream is packed by gzip or bzip2, with its position at the start."""
     magic = stream.read(9)
     stream.seek(0)
-    gzipped = magic.startswith(_GZIP_MAGIC)
-    if not (gzipped or magic == b"SIMPLE  ="):
+    packed = magic.startswith(_PACKED_MAGIC)
+    if not (packed or magic == b"SIMPLE  ="):
         seen = "it is empty" if not magic else f"it starts with {magic!r}"
         raise ReadError(f"not a FITS file: {seen}; forcedsql reads FITS (.fits, .fits.gz, .fits.fz)")
-    return gzipped
+    return packed

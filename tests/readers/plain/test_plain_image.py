@@ -1,5 +1,6 @@
 """Plain FITS images as users have them: found by convention, by options, or refused in one line."""
 
+import bz2
 import random
 from contextlib import suppress
 
@@ -119,6 +120,12 @@ def test_saturated_pixels_are_found_by_a_level_or_its_card(tmp_path):
 def test_pixels_of_every_type_are_read(tmp_path, kind):
     data = np.round(noise() * 10 + 1000).astype(kind)
     np.testing.assert_array_equal(opened(write_one(tmp_path / "a.fits", data)).image, data.astype(np.float32))
+
+
+def test_an_image_packed_by_bzip2_is_read(tmp_path):
+    path = tmp_path / "a.fits.bz2"
+    path.write_bytes(bz2.compress(write_one(tmp_path / "a.fits").read_bytes()))
+    np.testing.assert_array_equal(opened(path).image, noise())
 
 
 def test_scaled_and_compressed_pixels_are_read(tmp_path):
