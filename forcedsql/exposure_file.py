@@ -82,11 +82,15 @@ def states_of(paths: Iterable[Path]) -> str:
 
 def changed_file(states: str) -> str:
     """Return the first file that is not in its state of then any more, "" if all are."""
-    for path, (size, mtime_ns) in json.loads(states or "{}").items():
+    try:
+        known = [(path, tuple(state)) for path, state in json.loads(states or "{}").items()]
+    except (ValueError, TypeError, AttributeError):
+        return "a file of which the registry's record is damaged"
+    for path, state in known:
         try:
             status = Path(path).stat()
         except OSError:
             return str(path)
-        if (status.st_size, status.st_mtime_ns) != (size, mtime_ns):
+        if (status.st_size, status.st_mtime_ns) != state:
             return str(path)
     return ""

@@ -6,8 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from astropy.io import fits
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -33,7 +35,18 @@ def folder(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("readme")
     (folder / "data").symlink_to(ROOT / "data")
     run([sys.executable, "-m", "forcedsql", "demo"], folder)
+    write_night(folder)
     return folder
+
+
+def write_night(folder: Path) -> None:
+    """Write the image of one's own camera, made from the bundled visit, with its error image."""
+    with fits.open(ROOT / "data" / "survey" / "visit_image_2024120600102_4_i.fits") as hdus:
+        cards = {k: v for k, v in hdus[1].header.items() if not k.startswith(("EXT", "CRVAL1A", "CRVAL2A"))}
+        header = fits.Header([(k, v) for k, v in cards.items() if k not in ("COMMENT", "HISTORY", "")])
+        header["MAGZERO"] = 31.4
+        fits.PrimaryHDU(hdus[1].data, header).writeto(folder / "night.fits")
+        fits.PrimaryHDU(np.sqrt(hdus[3].data)).writeto(folder / "night_sigma.fits")
 
 
 def test_the_demo_leaves_its_database_tables_and_plot(folder):
@@ -54,7 +67,15 @@ def test_python_examples_run(folder, source):
     assert ("nJy" in out) == ("print(" in source)
 
 
-@pytest.mark.parametrize("text", blocks("toml"))
+@pytest.mark.parametrize("text", [text for text in blocks("toml") if "error_kind" in text])
+def test_the_profile_of_a_camera_opens_its_images(folder, text):
+    (folder / "mycamera.toml").write_text(text)
+    out = run([sys.executable, "-m", "forcedsql", "info", "night.fits", "--profile", "mycamera.toml"], folder)
+    assert "rms, from night_sigma.fits[0]; " in out
+    assert "MAGZERO 31.4 (AB)" in out
+
+
+@pytest.mark.parametrize("text", [text for text in blocks("toml") if "error_kind" not in text])
 def test_configuration_examples_measure(folder, text):
     (folder / "example.toml").write_text(text)
     survey = folder / "data" / "survey"
