@@ -70,7 +70,9 @@ def test_from_a_wheel(wheel, tmp_path):
 
 def test_a_wheel_holds_the_package_and_its_data_only(wheel):
     with zipfile.ZipFile(wheel) as archive:
-        roots = {name.split("/")[0] for name in archive.namelist()}
+        names = archive.namelist()
+        roots = {name.split("/")[0] for name in names}
         size = sum(info.file_size for info in archive.infolist())
     assert {root for root in roots if not root.endswith(".dist-info")} == {"forcedsql"}
+    assert sum(name.startswith("forcedsql/profiles/") and name.endswith(".toml") for name in names) == 6
     assert size < 5 * MEGABYTE
