@@ -34,6 +34,7 @@ PER_INSTRUCTION_SET = (
     "psf_sums",
     "sinc_sums",
     "circle_sums",
+    "overlap_sums",
     "mask_bits",
     "images",
     "moments",
@@ -46,7 +47,7 @@ PER_INSTRUCTION_SET = (
 ONCE = ("entry", "threads")
 # Pixels on a circle's rim, or on the border of two others, must fall as they do in NumPy, which never
 # fuses a multiply with an add.
-WITHOUT_FUSED_MULTIPLY_ADD = {"circle_sums", "mask_bits", "warp_places"}
+WITHOUT_FUSED_MULTIPLY_ADD = {"circle_sums", "overlap_sums", "mask_bits", "warp_places"}
 
 X86_64 = platform.machine().lower() in ("x86_64", "amd64")
 INSTRUCTION_SETS: dict[str, tuple[str, ...]] = {"baseline": ()}

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from forcedsql.arrays import AnyArray, FloatArray, IntArray
-from forcedsql.measure.kernels.overlap import overlap_sums
 from forcedsql.measure.kernels.protocol import BitArray, Planes, PsfSums
 from forcedsql.measure.sinc import TAPS, SincAperture
 from forcedsql.native import CombinedImages, Library, thread_limit
@@ -108,8 +107,21 @@ class NativeKernel:
     def overlap_sums(
         self, planes: Planes, x: FloatArray, y: FloatArray, radii: Sequence[float]
     ) -> tuple[FloatArray, FloatArray]:
-        """Return flux and variance of overlaps with circles, by NumPy; see `Kernel.overlap_sums`."""
-        return overlap_sums(planes, x, y, radii)
+        """Return flux and variance of overlaps with circles; see `Kernel.overlap_sums`."""
+        n, circles = len(x), len(radii)
+        flux, variance = np.empty((2, n, circles))
+        self.library.call(
+            "overlap_sums",
+            self._planes(planes),
+            n,
+            self.library.given(x, "double", n),
+            self.library.given(y, "double", n),
+            circles,
+            self.library.given(np.asarray(radii, dtype=np.float64), "double", circles),
+            self.library.filled(flux, "double", n, circles),
+            self.library.filled(variance, "double", n, circles),
+        )
+        return flux, variance
 
     def ellipse_bits(self, planes: Planes, x: FloatArray, y: FloatArray, quadrupole: FloatArray) -> BitArray:
         """Return the OR of the mask over ellipses; see `Kernel.ellipse_bits`."""

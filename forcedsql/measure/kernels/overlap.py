@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from forcedsql.arrays import FloatArray
+from forcedsql.arrays import BoolArray, FloatArray
 from forcedsql.geometry import nearest_pixel
 from forcedsql.measure.kernels.cutouts import cutouts
 from forcedsql.measure.kernels.protocol import Planes
@@ -29,17 +29,22 @@ def overlap_sums(
         size = 2 * half + 1
         for part in _blocks(len(x), size * size):
             column, row = nearest_pixel(x[part]) - half, nearest_pixel(y[part]) - half
-            weights = overlap_weights(column - x[part], row - y[part], size, radius).reshape(len(row), -1)
+            weights, touched = (
+                values.reshape(len(row), -1)
+                for values in overlap_weights(column - x[part], row - y[part], size, radius)
+            )
             image, noise = (
                 cutouts(plane, column, row, size, size).reshape(weights.shape)
                 for plane in (planes.image, planes.variance)
             )
-            flux[part, index] = np.where(weights > 0.0, weights * image, 0.0).sum(axis=1)
-            variance[part, index] = np.where(weights > 0.0, weights * weights * noise, 0.0).sum(axis=1)
+            flux[part, index] = np.where(touched, weights * image, 0.0).sum(axis=1)
+            variance[part, index] = np.where(touched, weights * weights * noise, 0.0).sum(axis=1)
     return flux, variance
 
 
-def overlap_weights(left: FloatArray, bottom: FloatArray, size: int, radius: float) -> FloatArray:
+def overlap_weights(
+    left: FloatArray, bottom: FloatArray, size: int, radius: float
+) -> tuple[FloatArray, BoolArray]:
     """Return the part of each pixel that a circle around the origin covers.
 
     Parameters
@@ -52,8 +57,10 @@ def overlap_weights(left: FloatArray, bottom: FloatArray, size: int, radius: flo
 
     Returns
     -------
-    ndarray, (n, size, size) float64
+    weights : ndarray, (n, size, size) float64
         0 for pixels outside, 1 for pixels inside, in between on the rim.
+    touched : ndarray, (n, size, size) bool
+        Which pixels the circle touches at all, decided without rounding of areas.
 
     Notes
     -----
@@ -70,10 +77,9 @@ def overlap_weights(left: FloatArray, bottom: FloatArray, size: int, radius: flo
     cut = 0.5 * (part_u[:, None, :] * sign_v[:, :, None] + part_v[:, :, None] * sign_u[:, None, :])
     corners = np.where(inside, u[:, None, :] * v[:, :, None], cut)
     weights = np.diff(np.diff(corners, axis=1), axis=2)
-    # Rounding leaves 1e-13 of a pixel where there is nothing, which would let in its NaN.
     near_u, near_v = (np.maximum(np.maximum(e[:, :-1], -e[:, 1:]), 0.0) for e in (across, along))
     touched = np.square(near_u)[:, None, :] + np.square(near_v)[:, :, None] < radius * radius
-    return np.where(touched, np.clip(weights, 0.0, 1.0), 0.0)
+    return np.where(touched, np.clip(weights, 0.0, 1.0), 0.0), touched
 
 
 def _segment(edge: FloatArray, sign: FloatArray, radius: float) -> FloatArray:

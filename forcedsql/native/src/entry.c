@@ -36,7 +36,7 @@ static const struct forcedsql_workers *workers(void) {
     return found;
 }
 
-int forcedsql_interface(void) { return 3; }
+int forcedsql_interface(void) { return 4; }
 
 const char *forcedsql_instruction_set(void) { return workers()->name; }
 
@@ -72,6 +72,13 @@ int forcedsql_circle_sums(const forcedsql_planes *planes, int64_t n, const doubl
                           int threads) {
     struct circle_sums_task task = {planes, x, y, circles, radii, flux, variance};
     return forcedsql_run(workers()->circle_sums, &task, n, PIXEL_STEP, threads);
+}
+
+int forcedsql_overlap_sums(const forcedsql_planes *planes, int64_t n, const double *x, const double *y,
+                           int64_t circles, const double *radii, double *flux, double *variance,
+                           int threads) {
+    struct circle_sums_task task = {planes, x, y, circles, radii, flux, variance};
+    return forcedsql_run(workers()->overlap_sums, &task, n, PIXEL_STEP, threads);
 }
 
 int forcedsql_ellipse_bits(const forcedsql_planes *planes, int64_t n, const double *x, const double *y,

@@ -62,6 +62,11 @@ int forcedsql_circle_sums(const forcedsql_planes *planes, int64_t n, const doubl
                           int64_t circles, const double *radii, double *flux, double *variance,
                           int threads);
 
+/* The same with each pixel's weight the part of it inside; radii in any order. */
+int forcedsql_overlap_sums(const forcedsql_planes *planes, int64_t n, const double *x, const double *y,
+                           int64_t circles, const double *radii, double *flux, double *variance,
+                           int threads);
+
 /* Quadrupole (n, 3): xx, yy, xy. */
 int forcedsql_ellipse_bits(const forcedsql_planes *planes, int64_t n, const double *x, const double *y,
                            const double *quadrupole, int32_t *bits, int threads);

@@ -106,7 +106,7 @@ typedef int forcedsql_work(const void *task, int64_t begin, int64_t end);
 
 struct forcedsql_workers {
     const char *name;
-    forcedsql_work *psf_sums, *sinc_sums, *circle_sums, *ellipse_bits, *centre_bits;
+    forcedsql_work *psf_sums, *sinc_sums, *circle_sums, *overlap_sums, *ellipse_bits, *centre_bits;
     forcedsql_work *combine_images, *shift_images, *adaptive_moments, *kernel_images;
     forcedsql_work *combined_psf_sums, *draw_grids, *add_warped;
 };

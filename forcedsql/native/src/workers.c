@@ -6,6 +6,7 @@
 #define NAME_OF(isa) NAME_OF_(isa)
 
 forcedsql_work FOR_ISA(psf_sums), FOR_ISA(sinc_sums), FOR_ISA(circle_sums), FOR_ISA(ellipse_bits);
+forcedsql_work FOR_ISA(overlap_sums);
 forcedsql_work FOR_ISA(centre_bits), FOR_ISA(combine_images), FOR_ISA(shift_images);
 forcedsql_work FOR_ISA(adaptive_moments), FOR_ISA(kernel_images), FOR_ISA(combined_psf_sums);
 forcedsql_work FOR_ISA(draw_grids), FOR_ISA(add_warped);
@@ -17,6 +18,7 @@ const struct forcedsql_workers FOR_ISA(workers) = {
     .psf_sums = FOR_ISA(psf_sums),
     .sinc_sums = FOR_ISA(sinc_sums),
     .circle_sums = FOR_ISA(circle_sums),
+    .overlap_sums = FOR_ISA(overlap_sums),
     .ellipse_bits = FOR_ISA(ellipse_bits),
     .centre_bits = FOR_ISA(centre_bits),
     .combine_images = FOR_ISA(combine_images),

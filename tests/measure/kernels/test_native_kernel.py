@@ -122,6 +122,34 @@ def test_circle_sums_agree_to_rounding(seed, shape, faults, radii):
         assert_same(ours, theirs, scale=total)
 
 
+@settings(max_examples=80, deadline=None)
+@given(
+    seed=SEEDS,
+    shape=SHAPES,
+    faults=st.sampled_from([0.0, 5e-4]),
+    radii=st.lists(st.floats(0.05, 60.0) | st.sampled_from([0.5, 1.0, 3.0, 12.5]), min_size=1, max_size=6),
+)
+def test_overlap_sums_agree_to_rounding(seed, shape, faults, radii):
+    planes, rng = make_planes(seed, shape, faults=faults), np.random.default_rng(seed)
+    x, y = positions(rng, shape, 10)
+    with np.errstate(all="ignore"):
+        native = NativeKernel(loaded()).overlap_sums(planes, x, y, radii)
+        numpy = NUMPY.overlap_sums(planes, x, y, radii)
+        rows = absolute(planes)
+        sums = [np.where(np.isfinite(p), p, 0).sum(dtype=float) for p in (rows.image, rows.variance)]
+    for ours, theirs, total in zip(native, numpy, sums, strict=True):
+        # The parts of rim pixels round at 1e-16 of squared radii.
+        assert_same(ours, theirs, scale=10.0 * total)
+
+
+def test_overlaps_in_every_instruction_set(library):  # noqa: F811
+    planes, rng = make_planes(3, (200, 210)), np.random.default_rng(4)
+    x, y = rng.integers(60, 140, (2, 500)) + rng.choice([0.0, 0.5, 0.25, 1e-9, 0.3], (2, 500))
+    radii = (0.5, 1.0, 5.0, 12.3, 49.99999999, 25.0)
+    native = NativeKernel(library).overlap_sums(planes, x, y, radii)
+    np.testing.assert_allclose(native, NUMPY.overlap_sums(planes, x, y, radii), rtol=1e-9, atol=1e-7)
+
+
 def test_circles_hold_the_same_pixels_as_in_numpy(library):  # noqa: F811
     """A pixel on the rim is decided by the last bit, so every one is counted."""
     rng = np.random.default_rng(8)

@@ -51,9 +51,10 @@ def test_overlaps_equal_photutils_and_sep(radius):
 @given(st.floats(-0.5, 0.5), st.floats(-0.5, 0.5), st.floats(0.05, 200.0))
 def test_weights_fill_the_circle_and_are_parts_of_a_pixel(x, y, radius):
     half = int(np.ceil(radius))
-    weights = overlap_weights(np.array([-half - x]), np.array([-half - y]), 2 * half + 1, radius)
+    weights, touched = overlap_weights(np.array([-half - x]), np.array([-half - y]), 2 * half + 1, radius)
     assert weights.min() >= 0.0
     assert weights.max() <= 1.0
+    assert not weights[~touched].any()
     # Differences of areas of up to radius^2: rounding of 1e-16 of that in each rim pixel.
     assert weights.sum() == pytest.approx(np.pi * radius**2, rel=1e-12, abs=1e-13)
 
