@@ -259,6 +259,7 @@ _SCHEMA = """
 _FUNCTIONS = r"""
     SELECT function_name AS name, any_value(parameters) AS parameters FROM duckdb_functions()
     WHERE NOT internal
-    OR function_name IN ('forced_phot', 'sky_to_pixel', 'pixel_to_sky', 'psf_image', 'cutout')
+    OR function_name IN
+        ('forced_phot', 'move_position', 'sky_to_pixel', 'pixel_to_sky', 'psf_image', 'cutout')
     GROUP BY ALL ORDER BY name
 """

@@ -149,3 +149,26 @@ def test_the_background_that_was_subtracted_is_written(cli, visit_image, positio
     result = cli("measure", visit_image, positions, "-o", out, "--set", "subtract_background=mesh")
     assert result.code == 0, result.err
     assert read_table(out).schema.metadata[b"forcedsql.background"].startswith(b"mesh of 64 pixels")
+
+
+def test_positions_that_move_are_measured_where_they_are_seen(cli, visit_image, positions, tmp_path):
+    still = read_table(positions)
+    n = still.num_rows
+    moving = still.append_column("pm_dec", pa.array([200.0] * n)).append_column(
+        "ref_epoch", pa.array([2014.9] * n)
+    )
+    write_table(moving, tmp_path / "moving.fits")
+    places = {}
+    for name, options in (("auto", ()), ("never", ("--set", "space_motion=never"))):
+        out = tmp_path / f"{name}.parquet"
+        result = cli("measure", visit_image, tmp_path / "moving.fits", "-o", out, *options)
+        assert result.code == 0, result.err
+        places[name] = read_table(out)
+    x, y = (
+        places["auto"][f"slot_Centroid_{axis}"].to_numpy()
+        - places["never"][f"slot_Centroid_{axis}"].to_numpy()
+        for axis in "xy"
+    )
+    # Ten years of 0.2 arcsec, in pixels of 0.2 arcsec.
+    np.testing.assert_allclose(np.hypot(x, y), 10.0, atol=0.3)
+    assert places["auto"]["coord_dec"].equals(places["never"]["coord_dec"])
