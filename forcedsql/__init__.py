@@ -17,19 +17,24 @@ if TYPE_CHECKING:
     from forcedsql.compare import compare_fluxes as compare_fluxes
     from forcedsql.compare import compare_summary as compare_summary
     from forcedsql.config import MeasurementConfig as MeasurementConfig
+    from forcedsql.database import attach_results as attach_results
     from forcedsql.database import connect as connect
     from forcedsql.database import engine as engine
     from forcedsql.database import ingest as ingest
+    from forcedsql.database import light_curve_at as light_curve_at
+    from forcedsql.database import light_curve_of as light_curve_of
     from forcedsql.database import load_catalog as load_catalog
     from forcedsql.errors import ForcedSQLError as ForcedSQLError
     from forcedsql.export import export_table as export_table
     from forcedsql.exposure import Exposure as Exposure
     from forcedsql.gate import Gate as Gate
     from forcedsql.gate import Tolerance as Tolerance
+    from forcedsql.lightcurve import LightCurve as LightCurve
     from forcedsql.measure import measure as measure
     from forcedsql.measure import residual_image as residual_image
     from forcedsql.open_options import OpenOptions as OpenOptions
     from forcedsql.plots import plot_flux_ratio as plot_flux_ratio
+    from forcedsql.plots import plot_light_curve as plot_light_curve
     from forcedsql.readers import open_exposure as open_exposure
     from forcedsql.runs import run as run
     from forcedsql.tables import from_astropy as from_astropy
@@ -45,9 +50,11 @@ _MODULE_OF = {
     "FluxComparison": "compare",
     "ForcedSQLError": "errors",
     "Gate": "gate",
+    "LightCurve": "lightcurve",
     "MeasurementConfig": "config",
     "OpenOptions": "open_options",
     "Tolerance": "gate",
+    "attach_results": "database",
     "compare_exposures": "compare",
     "compare_fluxes": "compare",
     "compare_summary": "compare",
@@ -56,10 +63,13 @@ _MODULE_OF = {
     "export_table": "export",
     "from_astropy": "tables",
     "ingest": "database",
+    "light_curve_at": "database",
+    "light_curve_of": "database",
     "load_catalog": "database",
     "measure": "measure",
     "open_exposure": "readers",
     "plot_flux_ratio": "plots",
+    "plot_light_curve": "plots",
     "read_table": "tables",
     "residual_image": "measure",
     "run": "runs",

@@ -127,17 +127,3 @@ CREATE OR REPLACE MACRO forced_measurement(exposure_id, positions, id := NULL, r
         unnest("forced_measurement: open this database with forcedsql.connect() or 'forcedsql shell'"(
             exposure_id, p.at_ra, p.at_dec))
     FROM positions_at(exposure_id, positions, id := id, ra := ra, "dec" := "dec") p;
-
--- One position on every registered exposure that contains it, in order of time.
-CREATE OR REPLACE MACRO forced_lightcurve(ra, "dec") AS TABLE
-    SELECT
-        e.exposure_id,
-        e.mjd,
-        e.band,
-        e.visit,
-        e.detector,
-        e.flux_unit,
-        unnest("forced_photometry: open this database with forcedsql.connect() or 'forcedsql shell'"(
-            e.exposure_id, p.at_ra, p.at_dec))
-    FROM (SELECT ra::DOUBLE AS at_ra, "dec"::DOUBLE AS at_dec) p, LATERAL (FROM exposures_at(p.at_ra, p.at_dec)) e
-    ORDER BY e.mjd, e.exposure_id;

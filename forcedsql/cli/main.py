@@ -15,6 +15,7 @@ from forcedsql.cli import (
     export,
     extension,
     info,
+    lightcurve,
     measure,
     plugins,
     query,
@@ -56,6 +57,9 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(extension.app, name="extension")
+
+# A negative declination is no option.
+app.command(context_settings={"ignore_unknown_options": True})(lightcurve.lightcurve)
 
 
 def _print_version(wanted: bool) -> None:

@@ -4,18 +4,30 @@ from forcedsql.database.catalog import load_catalog
 from forcedsql.database.connection import config_of, connect
 from forcedsql.database.engine import engine
 from forcedsql.database.ingest import IngestedFile, ingest, iter_ingest
+from forcedsql.database.light_curves import (
+    Binning,
+    Thresholds,
+    attach_results,
+    light_curve_at,
+    light_curve_of,
+)
 from forcedsql.database.noise import ExposureNoise, iter_noise
 from forcedsql.database.quoting import quote_identifier, quote_literal
 
 __all__ = [
+    "Binning",
     "ExposureNoise",
     "IngestedFile",
+    "Thresholds",
+    "attach_results",
     "config_of",
     "connect",
     "engine",
     "ingest",
     "iter_ingest",
     "iter_noise",
+    "light_curve_at",
+    "light_curve_of",
     "load_catalog",
     "quote_identifier",
     "quote_literal",

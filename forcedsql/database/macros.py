@@ -17,7 +17,15 @@ from forcedsql.resources import sql_dir
 if TYPE_CHECKING:
     import duckdb
 
-FILES = ("fluxes.sql", "sky.sql", "exposures.sql", "photometry.sql", "joint.sql", "compare.sql")
+FILES = (
+    "fluxes.sql",
+    "sky.sql",
+    "exposures.sql",
+    "photometry.sql",
+    "lightcurve.sql",
+    "joint.sql",
+    "compare.sql",
+)
 """In the order in which they build on each other."""
 
 _VERSION_MACRO = "forcedsql_schema_digest"
