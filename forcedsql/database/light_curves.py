@@ -7,6 +7,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from forcedsql.database.messages import one_line
 from forcedsql.database.quoting import quote_identifier, quote_literal
 from forcedsql.database.registry import registry_tables
 from forcedsql.errors import ConfigError, DatabaseError, TableError
@@ -175,7 +176,7 @@ def attach_results(
     try:
         con.execute(f"CREATE OR REPLACE {view} AS FROM read_parquet({files}, hive_partitioning = false)")
     except duckdb.Error as error:
-        raise DatabaseError(f"cannot make the view {name!r}: {_first_line(error)}") from error
+        raise DatabaseError(f"cannot make the view {name!r}: {one_line(error)}") from error
 
 
 def _light_curve(
@@ -204,8 +205,4 @@ def _light_curve(
     try:
         return con.sql(query, params=values).to_arrow_table()
     except duckdb.Error as error:
-        raise TableError(f"cannot make the light curve: {_first_line(error)}") from error
-
-
-def _first_line(error: duckdb.Error) -> str:
-    return str(error).strip().splitlines()[0]
+        raise TableError(f"cannot make the light curve: {one_line(error)}") from error

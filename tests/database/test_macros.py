@@ -11,7 +11,8 @@ from forcedsql.resources import sql_dir
 PUBLIC = {
     "ab_mag", "ab_mag_err", "njy", "snr", "flux_limit", "sky_separation", "in_cone", "healpix_nested",
     "exposures_at", "forced_photometry", "forced_photometry_joint", "forced_measurement",
-    "forced_lightcurve", "compare_fluxes", "compare_summary",
+    "forced_lightcurve", "light_curve", "light_curve_limits", "binned_light_curve", "nightly_light_curve",
+    "weekly_light_curve", "local_noon", "forced_source_dp1", "compare_fluxes", "compare_summary",
 }  # fmt: skip
 
 
