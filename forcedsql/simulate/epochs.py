@@ -40,6 +40,7 @@ _UNITS = {
     "coord_dec": ("deg", "ICRS declination"),
     "pm_ra": ("mas/yr", "proper motion in right ascension, times cos(dec)"),
     "pm_dec": ("mas/yr", "proper motion in declination"),
+    "ref_epoch": ("yr", "Julian year of the position"),
     "epoch": ("d", "MJD (TAI) of the position"),
     "mjd": ("d", "middle of the exposure, MJD (TAI)"),
     "explosion": ("d", "MJD (TAI) of the first light"),
@@ -70,7 +71,7 @@ class EpochFiles:
     bad : mapping of Path to str
         What is wrong with the bad ones: truncated, no PSF, wrong shape.
     objects : Path
-        The catalogue to measure: objectId, coord_ra, coord_dec.
+        The catalogue to measure: objectId, coord_ra, coord_dec, proper motions and ref_epoch.
     truth : Path
         One row per object: kind, position, motion, mean fluxes, light curve.
     fluxes : Path
@@ -254,14 +255,13 @@ def _write_tables(
     fluxes: Sequence[pa.Table],
     images: _Images,
 ) -> EpochFiles:
-    catalogue = {"objectId": population.ids, "coord_ra": population.ra, "coord_dec": population.dec}
     files = EpochFiles(
         tuple(images.visits),
         tuple(images.differences),
         images.bad,
         *(folder / f"{name}.parquet" for name in ("object", "truth", "truth_flux", "truth_visit")),
     )
-    write_table(_with_units(pa.table(catalogue)), files.objects)
+    write_table(_with_units(population.to_catalogue()), files.objects)
     write_table(_with_units(population.to_table()), files.truth)
     write_table(_with_units(pa.concat_tables(fluxes)), files.fluxes)
     write_table(_with_units(_visit_table(visits, images)), files.visits)

@@ -31,7 +31,7 @@ _SUPERNOVA_OFFSET, _MOVING_OFFSET = (14.0, -14.0), (-40.0, 20.0)
 
 _MOVING_FLUX, _SUPERNOVA_FLUX = 2.0e4, 1.2e4
 _RISE, _DECLINE = 30.0, 70.0
-_DAYS_PER_YEAR = 365.25
+_DAYS_PER_YEAR, _MJD_OF_J2000 = 365.25, 51544.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,6 +96,18 @@ class Population:
             self.ra + self.pm_ra * degrees / np.cos(np.radians(self.dec)),
             self.dec + self.pm_dec * degrees,
         )
+
+    def to_catalogue(self) -> pa.Table:
+        """Return one row per object, what a survey's catalogue knows of it; the epoch is a Julian year."""
+        columns: dict[str, AnyArray] = {
+            "objectId": self.ids,
+            "coord_ra": self.ra,
+            "coord_dec": self.dec,
+            "pm_ra": self.pm_ra,
+            "pm_dec": self.pm_dec,
+            "ref_epoch": np.full(len(self.ids), 2000.0 + (self.epoch - _MJD_OF_J2000) / _DAYS_PER_YEAR),
+        }
+        return pa.table(columns)
 
     def to_table(self) -> pa.Table:
         """Return one row per object, everything that is true of it."""
