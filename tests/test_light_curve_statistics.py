@@ -43,7 +43,7 @@ def con(tmp_path_factory):
 
 
 def columns(con, query, *expressions):
-    table = con.execute(f"SELECT {', '.join(expressions)} FROM {query}").to_arrow_table()  # noqa: S608 - our own
+    table = con.sql(f"SELECT {', '.join(expressions)} FROM {query}").to_arrow_table()  # noqa: S608 - our own
     return [np.asarray(column, dtype=np.float64) for column in table.columns]
 
 

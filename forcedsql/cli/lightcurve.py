@@ -135,10 +135,11 @@ def lightcurve(
     config: ConfigOption = None,
     settings: SetOption = None,
 ) -> None:
-    """Show the light curve of a position, measured now, or of an object in results of runs.
+    """Show the fluxes of one position over time.
 
-    Fluxes below --snt times their error come with an upper limit, and no magnitude; flagged
-    ones with neither. Rows are in order of time.
+    They are measured now, or taken from results of runs where --id is given. A flux below
+    --snt times its error comes with an upper limit and no magnitude, a flagged one with
+    neither. Rows are in order of time.
     """
     from forcedsql.database import Binning, Thresholds
     from forcedsql.lightcurve import LightCurve

@@ -28,7 +28,7 @@ def visits(tmp_path_factory):
 @pytest.fixture(scope="module")
 def star(visits):
     table = pq.read_table(visits / "object.parquet")
-    return tuple(table[name][1].as_py() for name in ("objectId", "coord_ra", "coord_dec"))
+    return tuple(table[name][0].as_py() for name in ("objectId", "coord_ra", "coord_dec"))
 
 
 def test_a_position_is_measured_on_every_exposure_and_drawn(cli, visits, star, tmp_path):
