@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from forcedsql.database import light_curve_of as light_curve_of
     from forcedsql.database import load_catalog as load_catalog
     from forcedsql.errors import ForcedSQLError as ForcedSQLError
+    from forcedsql.explain import explain as explain
     from forcedsql.export import export_table as export_table
     from forcedsql.exposure import Exposure as Exposure
     from forcedsql.gate import Gate as Gate
@@ -60,6 +61,7 @@ _MODULE_OF = {
     "compare_summary": "compare",
     "connect": "database",
     "engine": "database",
+    "explain": "explain",
     "export_table": "export",
     "from_astropy": "tables",
     "ingest": "database",

@@ -29,7 +29,7 @@ LAYERS = (
     {"readers", "writer", "measure", "tables"},
     {"simulate"},
     {"database", "extension"},
-    {"compare", "gate", "lightcurve", "plots", "runs", "export"},
+    {"compare", "gate", "explain", "lightcurve", "plots", "runs", "export"},
     {"bench"},
     {"cli", "__main__", "__init__"},
 )

@@ -12,6 +12,7 @@ from forcedsql.database.light_curves import (
     light_curve_of,
 )
 from forcedsql.database.noise import ExposureNoise, iter_noise
+from forcedsql.database.opened import find_position, open_registered
 from forcedsql.database.quoting import quote_identifier, quote_literal
 
 __all__ = [
@@ -23,12 +24,14 @@ __all__ = [
     "config_of",
     "connect",
     "engine",
+    "find_position",
     "ingest",
     "iter_ingest",
     "iter_noise",
     "light_curve_at",
     "light_curve_of",
     "load_catalog",
+    "open_registered",
     "quote_identifier",
     "quote_literal",
 ]

@@ -30,7 +30,7 @@ STORAGE_VERSION = "v1.5.0"
 
 _lock = threading.RLock()
 _sessions: dict[str, Session] = {}
-_open: "weakref.WeakSet[duckdb.DuckDBPyConnection]" = weakref.WeakSet()
+_open: "weakref.WeakKeyDictionary[duckdb.DuckDBPyConnection, Session]" = weakref.WeakKeyDictionary()
 
 # DuckDB keeps bare pointers to functions as long as anything has the file open, longer than
 # the connection that made them.  They are small; letting go of one would crash the process.
@@ -122,13 +122,29 @@ def connect(
         cursor = con.cursor()
         session.attach(cursor)
         weakref.finalize(con, session.release, cursor)
-        _open.add(con)
+        _open[con] = session
     return con
 
 
 def database_name(con: duckdb.DuckDBPyConnection) -> str:
     """Return the name in SQL of a connection's database."""
     return str(con.execute("SELECT current_database()").fetchall()[0][0])
+
+
+def session_of(con: duckdb.DuckDBPyConnection) -> Session:
+    """Return what the functions of a connection share.
+
+    Raises
+    ------
+    DatabaseError
+        If the connection is not one of `connect`, but a cursor or another one.
+    """
+    session = _open.get(con)
+    if session is None:
+        raise DatabaseError(
+            "give the connection that forcedsql.connect returned, not another or a cursor of it"
+        )
+    return session
 
 
 def config_of(con: duckdb.DuckDBPyConnection) -> MeasurementConfig:
