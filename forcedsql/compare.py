@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from forcedsql.arrays import AnyArray, FloatArray
 from forcedsql.errors import TableError
@@ -280,6 +281,27 @@ class FluxComparison:
     ) -> Self:
         """Compare one flux of two tables of a database; see `compare_fluxes`, its `names` included."""
         return cls.from_table(compare_fluxes(con, measured, reference, flux, **names))
+
+    @classmethod
+    def each_from_sql(
+        cls,
+        con: "duckdb.DuckDBPyConnection",
+        measured: str,
+        reference: str,
+        flux: str = "psfFlux",
+        *,
+        by: str = "exposure_id",
+        reference_flux: str | None = None,
+    ) -> dict[str, Self]:
+        """Compare as `from_sql` does, apart for each value of the column `by` of the measured table."""
+        call = "compare_in_groups($measured, $reference, $flux, $by, $reference_flux, NULL, NULL)"
+        tables = {"measured": measured, "reference": reference}
+        rows = _macro(con, call, **tables, flux=flux, by=by, reference_flux=reference_flux)
+        groups = rows["by_group"].cast(pa.string()).fill_null("").combine_chunks()
+        return {
+            value: cls.from_table(rows.filter(pc.equal(groups, value)))
+            for value in sorted(groups.unique().to_pylist())
+        }
 
     def __len__(self) -> int:
         return len(self.measured)

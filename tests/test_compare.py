@@ -149,6 +149,16 @@ def test_an_exposure_without_a_usable_source_is_still_listed(tables):
     }  # fmt: skip
 
 
+def test_rows_can_be_had_exposure_by_exposure(tables, scattered):
+    each = FluxComparison.each_from_sql(tables, "measured", "reference")
+    assert list(each) == ["visit:0", "visit:1", "visit:2"]
+    for number, one in enumerate(each.values()):
+        own = np.arange(500) % 3 == number
+        np.testing.assert_allclose(np.sort(one.ratio), np.sort(scattered.ratio[own]), rtol=1e-12)
+    with pytest.raises(TableError, match="nowhere"):
+        FluxComparison.each_from_sql(tables, "nowhere", "reference")
+
+
 def test_columns_are_found_whatever_their_case(tables):
     assert has_column(tables, "Measured", "exposure_id")
     assert not has_column(tables, "measured", "exposure")

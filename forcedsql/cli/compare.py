@@ -108,14 +108,30 @@ def plot(
     reference_flux: ReferenceFluxOption = None,
     title: Annotated[str, typer.Option(help="Title; usually the exposure's id.")] = "",
     bin_width: Annotated[float, typer.Option("--bin", min=0.001, help="Width of the magnitude bins.")] = 0.5,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="Draw ratios and pulls per value of this column of MEASURED, such as exposure_id: all in "
+            "one panel, and those farthest off each in their own.",
+        ),
+    ] = None,
 ) -> None:
     """Plot the flux ratio of two tables against magnitude.
 
     Rows are matched by id; each magnitude bin has its median and scatter (1.4826 MAD).
     """
     from forcedsql.compare import FluxComparison
-    from forcedsql.plots import plot_flux_ratio
+    from forcedsql.plots import plot_exposure_panels, plot_flux_ratio
 
+    if by is not None:
+        with open_database(database, read_only=True) as con:
+            each = FluxComparison.each_from_sql(
+                con, measured, reference, flux, by=by, reference_flux=reference_flux
+            )
+        plot_exposure_panels(output, each, reference=reference, flux=flux, bin_width=bin_width)
+        say(f"{count(len(each), 'group')} of rows plotted in {output}")
+        return
     with open_database(database, read_only=True) as con:
         comparison = FluxComparison.from_sql(con, measured, reference, flux, reference_flux=reference_flux)
     plot_flux_ratio(output, comparison, title=title, reference=reference, flux=flux, bin_width=bin_width)

@@ -108,3 +108,12 @@ def test_a_figure_of_unknown_kind_is_one_line(cli, database, tmp_path):
     result = cli("plot", database, "measured", "source", "-o", tmp_path / "p.xyz")
     assert result.code == 1
     assert "p.xyz" in result.err
+
+
+def test_plot_draws_exposures_one_by_one_on_request(cli, database, tmp_path):
+    cli("sql", database, "CREATE TABLE several AS SELECT *, id % 3 AS exposure_id FROM measured")
+    plot = tmp_path / "panels.png"
+    result = cli("plot", database, "several", "source", "--by", "exposure_id", "-o", plot)
+    assert result.code == 0, result.err
+    assert result.err == f"3 groups of rows plotted in {plot}\n"
+    assert plot.read_bytes().startswith(b"\x89PNG")
