@@ -73,8 +73,8 @@ def plot_flux_ratio(
 
     Raises
     ------
-    TableError
-        If the file cannot be written.
+    OutputError, TableError
+        If the file cannot be written, or its suffix is of no format.
     """
     panel = RatioPanel(comparison=comparison, title=title, reference=reference, flux=flux)
     if isinstance(target, str | Path):
@@ -97,8 +97,8 @@ def plot_flux_ratios(path: str | Path, panels: Sequence[RatioPanel], *, bin_widt
 
     Raises
     ------
-    TableError
-        If the file cannot be written.
+    OutputError, TableError
+        If the file cannot be written, or its suffix is of no format.
     """
     with rc_context(STYLE):
         figure = Figure(figsize=(1.6 + 5.4 * len(panels), 4.8), dpi=150, layout="constrained")

@@ -67,8 +67,8 @@ def plot_light_curve(target: "Axes | str | Path", curve: LightCurve, *, title: s
 
     Raises
     ------
-    TableError
-        If the file cannot be written.
+    OutputError, TableError
+        If the file cannot be written, or its suffix is of no format.
     """
     styles = _styles_of(curve.bands)
     if not isinstance(target, str | Path):

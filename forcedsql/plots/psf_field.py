@@ -39,8 +39,8 @@ def plot_psf_field(path: str | Path, exposure: Exposure, *, title: str = "", poi
         If the exposure has no PSF.
     UnsupportedError
         If its PSF is of a class that cannot be evaluated.
-    TableError
-        If the file cannot be written.
+    OutputError, TableError
+        If the file cannot be written, or its suffix is of no format.
     """
     exposure.require_supported("psf")
     if exposure.psf is None:

@@ -47,7 +47,9 @@ def plot_stamps(path: str | Path, explained: Explanation, *, title: str = "") ->
     Raises
     ------
     TableError
-        If the position has no place in pixels, or the file cannot be written.
+        If the position has no place in pixels, or the suffix is of no format.
+    OutputError
+        If the file cannot be written.
     """
     stamps = explained.stamps
     if stamps is None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from forcedsql.errors import TableError
+from forcedsql.errors import OutputError, TableError
 
 # Okabe & Ito (2008), told apart with every kind of colour vision.
 POINT_COLOUR = "#0072B2"
@@ -27,10 +27,14 @@ def save(figure: Figure, path: str | Path) -> None:
 
     Raises
     ------
-    TableError
+    OutputError
         If the file cannot be written.
+    TableError
+        If matplotlib draws no files of that suffix.
     """
     try:
         figure.savefig(path)
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise OutputError(f"cannot write the plot {path}: {error.strerror or error}") from error
+    except ValueError as error:
         raise TableError(f"cannot write the plot {path}: {error}") from error

@@ -58,6 +58,12 @@ def test_rows_lie_in_the_cell_of_their_file_and_are_sorted(catalogue):
     assert max(orders) >= 5
 
 
+def test_our_own_reader_takes_the_folder_back(con, catalogue):
+    got = forcedsql.read_table(catalogue)
+    expected = con.sql("FROM sky ORDER BY objectId").to_arrow_table()
+    assert got.drop_columns("_healpix_29").sort_by("objectId").equals(expected)
+
+
 def test_properties_say_what_readers_need(catalogue):
     properties = _properties(catalogue)
     assert properties["obs_collection"] == "sky_map"

@@ -6,7 +6,7 @@ from matplotlib.collections import FillBetweenPolyCollection, PathCollection, Po
 from matplotlib.figure import Figure
 
 from forcedsql.compare import FluxComparison
-from forcedsql.errors import TableError
+from forcedsql.errors import OutputError, TableError
 from forcedsql.plots import RatioPanel, plot_flux_ratio, plot_flux_ratios
 from forcedsql.plots.flux_ratio import MANY_POINTS
 
@@ -111,8 +111,8 @@ def test_two_panels_stand_side_by_side(tmp_path):
     assert left.y0 == pytest.approx(right.y0, abs=1e-9)
 
 
-@pytest.mark.parametrize("name", ["nowhere/plot.png", "plot.xyz"])
-def test_a_file_that_cannot_be_written_is_one_line(tmp_path, name):
-    with pytest.raises(TableError, match="cannot write the plot") as caught:
+@pytest.mark.parametrize(("name", "error"), [("nowhere/plot.png", OutputError), ("plot.xyz", TableError)])
+def test_a_file_that_cannot_be_written_is_one_line(tmp_path, name, error):
+    with pytest.raises(error, match="cannot write the plot") as caught:
         plot_flux_ratio(tmp_path / name, _comparison(3))
     assert "\n" not in str(caught.value)

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 from matplotlib.figure import Figure
 
-from forcedsql.errors import TableError
+from forcedsql.errors import OutputError
 from forcedsql.lightcurve import LightCurve
 from forcedsql.plots.light_curve import LIMIT_MARKER, plot_light_curve
 
@@ -80,5 +80,5 @@ def test_few_points_are_drawn(tmp_path, rows):
 
 
 def test_a_file_that_cannot_be_written_is_one_line(tmp_path):
-    with pytest.raises(TableError, match="cannot write the plot"):
+    with pytest.raises(OutputError, match="cannot write the plot"):
         plot_light_curve(tmp_path / "nowhere" / "plot.png", a_curve())
