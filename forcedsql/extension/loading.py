@@ -3,6 +3,7 @@
 import ctypes
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forcedsql.database.quoting import quote_literal
@@ -49,21 +50,42 @@ def load_extension(con: "duckdb.DuckDBPyConnection", session: "Session", workers
         return Answer(session.look_up(question.exposure_ids), {})
 
     try:
-        library = _library()
-        lookup = _Lookup(_answer_with(library, ask))
         descriptor = make_descriptor(session.config, workers=workers).encode()
-        if library.forcedsql_host(descriptor, len(descriptor), session.shown.encode(), lookup):
-            raise DatabaseError("not enough memory to load the extension")
-        _lookups.append(lookup)
+        give_descriptor(packaged_extension(), descriptor, session.shown, ask)
         con.execute(f"LOAD {quote_literal(str(packaged_extension()))}")
     except (ForcedSQLError, duckdb.Error) as error:
         raise DatabaseError(f"workers cannot be had: {' '.join(str(error).split())}") from error
 
 
+def give_descriptor(path: Path, descriptor: bytes, shown: str, ask: Callable[[Question], Answer]) -> None:
+    """Tell an extension what the next database that loads it in this process is to have.
+
+    Parameters
+    ----------
+    path : Path
+        The extension.
+    descriptor : bytes
+    shown : str
+        Name of the database in messages.
+    ask : callable
+        Answers the workers' questions, from any thread.
+
+    Raises
+    ------
+    DatabaseError
+        If there is no memory for it.
+    """
+    library = _library(path)
+    lookup = _Lookup(_answer_with(library, ask))
+    _lookups.append(lookup)
+    if library.forcedsql_host(descriptor, len(descriptor), shown.encode(), lookup):
+        raise DatabaseError("not enough memory to load the extension")
+
+
 @cache
-def _library() -> Any:
+def _library(path: Path) -> Any:
     # DuckDB loads the same file, and so finds what is told to this one.
-    library = ctypes.CDLL(str(packaged_extension()))
+    library = ctypes.CDLL(str(path))
     library.forcedsql_host.argtypes = [ctypes.c_char_p, ctypes.c_uint64, ctypes.c_char_p, _Lookup]
     library.forcedsql_host.restype = ctypes.c_int
     library.forcedsql_reply.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_uint64]

@@ -240,8 +240,17 @@ def _end_with(stream: socket.socket, parent: int) -> None:
     os._exit(0)
 
 
-def main() -> None:
-    """Serve the extension that has started this process."""
+FunctionMaker = Callable[[Welcome, Callable[[Question], Answer]], Sequence[Served]]
+
+
+def main(make_functions: FunctionMaker = functions_for) -> None:
+    """Serve the extension that has started this process, and end it.
+
+    Parameters
+    ----------
+    make_functions : callable
+        Gives the functions, in the descriptor's order; it may ask the registry later on.
+    """
     from forcedsql.native import limit_threads  # noqa: PLC0415
 
     faulthandler.enable()
@@ -256,7 +265,7 @@ def main() -> None:
     limit_threads(max(1, len(os.sched_getaffinity(0)) // welcome.workers))
     server = Server(frames, Segment(SEGMENT_FILE), interrupts)
     try:
-        server.serve(functions_for(welcome, server.ask))
+        server.serve(make_functions(welcome, server.ask))
     except ForcedSQLError as error:
         frames.send(Frame(FrameKind.FAILURE, data=_one_line(error)))
     except OSError:

@@ -3,19 +3,25 @@
 import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from forcedsql.config import MeasurementConfig
 from forcedsql.database import connect, ingest, load_catalog
 from forcedsql.errors import ForcedSQLError
+from forcedsql.extension.descriptor import Descriptor
 from forcedsql.extension.files import install_extension, packaged_extension
+from forcedsql.extension.loading import give_descriptor
+from forcedsql.extension.questions import Answer
 from forcedsql.extension.stock_shell import find_shell
 from forcedsql.resources import data_dir
+from tests.extension import echo_worker
 
 VISIT = "visit:2024120600102:4"
 COADD = "coadd:5063:14:i"
@@ -130,3 +136,34 @@ def wait_until() -> Iterator[Callable[..., None]]:
             time.sleep(0.02)
 
     return wait
+
+
+def echo_descriptor(folder: Path, workers: int = 1) -> Descriptor:
+    """A descriptor of the functions of echo_worker.py."""
+    command = (sys.executable, "-P", str(Path(echo_worker.__file__).resolve()))
+    functions = echo_worker.described()
+    return Descriptor(command, folder / "workers.log", workers, (), functions, MeasurementConfig())
+
+
+def open_echo(extension: Path, descriptor: Descriptor) -> duckdb.DuckDBPyConnection:
+    """A connection of this process with the functions of a descriptor."""
+    con = duckdb.connect(config={"allow_unsigned_extensions": "true"})
+    give_descriptor(extension, descriptor.encode(), "a test", lambda _question: Answer({}, {}))
+    con.execute(f"LOAD '{extension}'")
+    return con
+
+
+@pytest.fixture
+def echo(extension, tmp_path) -> Iterator[duckdb.DuckDBPyConnection]:
+    with open_echo(extension, echo_descriptor(tmp_path)) as con:
+        yield con
+
+
+@pytest.fixture
+def echo_shell(stock_shell, extension, tmp_path) -> StockShell:
+    """The stock shell with the functions of echo_worker.py."""
+    home = tmp_path / "echo"
+    home.mkdir()
+    copied = Path(shutil.copy(extension, home / extension.name))
+    (home / f"{extension.name}.descriptor").write_bytes(echo_descriptor(home).encode())
+    return StockShell(stock_shell, copied, home)
