@@ -1,6 +1,7 @@
 """A database of the bundled survey, the stock DuckDB shell, and what they leave behind."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -97,9 +98,9 @@ class StockShell:
             **options,
         )
 
-    def open(self, database: Path | str, *options: str) -> "subprocess.Popen[str]":
+    def open(self, database: Path | str, **options) -> "subprocess.Popen[str]":
         load = f"LOAD '{self.extension}'"
-        return self.start(self.program, "-unsigned", "-csv", "-bail", *options, database, "-cmd", load)
+        return self.start(self.program, "-unsigned", "-csv", "-bail", database, "-cmd", load, **options)
 
     def run(self, database: Path | str, *statements: str) -> "subprocess.CompletedProcess[str]":
         process = self.open(database)
@@ -122,7 +123,8 @@ def workers_of(parent: int) -> list[int]:
             command = (status.parent / "cmdline").read_bytes()
         except OSError:
             continue
-        if b"bootstrap.py" in command and fields[0] != "Z" and int(fields[1]) in (parent, 1):
+        is_worker = re.search(rb"bootstrap\.py|echo_worker\.py", command) and fields[0] != "Z"
+        if is_worker and int(fields[1]) in (parent, 1):
             found.append(int(status.parent.name))
     return found
 

@@ -6,12 +6,16 @@ import socket
 import struct
 import sys
 import time
+from functools import partial
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 
 sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))  # noqa: PTH100, PTH120
 
+from forcedsql.arrays import AnyArray
+from forcedsql.extension.columns import ColumnWriter
 from forcedsql.extension.descriptor import DescribedFunction
 from forcedsql.extension.frames import MAGIC, VERSION, FrameKind
 from forcedsql.extension.sql_types import sql_type
@@ -83,7 +87,8 @@ def say_garbage(seeds: pa.ChunkedArray) -> pa.Array:
     if seed % 4 == 0:
         stream.sendall(rng.bytes(int(rng.integers(1, 4000))))
     else:
-        numbers = [int(n) for n in rng.choice([0, 1, 7, 4096, 2**31, 2**40, 2**63, 2**64 - 1], 4)]
+        sizes = (0, 1, 7, 4096, 2**31, 2**40, 2**63, 2**64 - 1)
+        numbers = [sizes[place] for place in rng.integers(0, len(sizes), 4)]
         kind = int(rng.choice([*FrameKind, 0, 99]))
         sequence = numbers[0] if seed % 4 == 1 else seed % 3
         header = struct.pack("<IHHQQQQ", MAGIC, VERSION, kind, sequence, *numbers[1:3], numbers[3] % 64)
@@ -93,7 +98,39 @@ def say_garbage(seeds: pa.ChunkedArray) -> pa.Array:
     os._exit(0)
 
 
+SAMPLES = {
+    "varchar": "text",
+    "lists": [["a", None], []],
+    "struct": {"a b": 1.0, "t": "x", "l": [1, 2], "b": True},
+    "structs": [{"x": 1.0, "s": {"y": 2}}],
+}
+"""Values of functions spoil_NAME."""
+
+spoiling: list[int] = []
+"""Seed for the damage to the columns that are written next."""
+
+
+def spoil(seeds: pa.ChunkedArray, name: str) -> pa.Array:
+    """Return columns that are damaged when they are written."""
+    spoiling.append(seeds.to_pylist()[0])
+    kind = con.sql(f"SELECT NULL::{TYPES[name]} AS v").to_arrow_table().schema.field("v").type
+    return pa.array([SAMPLES[name]] * len(seeds), kind)
+
+
+def write_damaged(writer: ColumnWriter, target: AnyArray) -> None:
+    write_whole(writer, target)
+    if spoiling:
+        rng = np.random.default_rng(spoiling.pop())
+        for _ in range(rng.integers(1, 6)):
+            target[rng.integers(len(target))] = rng.choice([0, 1, 2, 127, 128, 255])
+
+
+con = duckdb.connect()
+write_whole = ColumnWriter.write_to
+ColumnWriter.write_to = write_damaged
+
 FUNCTIONS = {
+    **{f"spoil_{name}": (("BIGINT",), TYPES[name], partial(spoil, name=name)) for name in SAMPLES},
     **{f"echo_{name}": ((kind,), kind, echo) for name, kind in TYPES.items()},
     "nap": (("DOUBLE",), "DOUBLE", nap),
     "compute": (("DOUBLE",), "DOUBLE", compute),

@@ -45,7 +45,6 @@ enum { DUCK_BOOLEAN = 1, DUCK_INTEGER = 4, DUCK_BIGINT = 5, DUCK_FLOAT = 10, DUC
     X(6, void, disconnect, (duck_connection *)) \
     X(13, duck_state, query, (duck_connection, const char *, duck_result *)) \
     X(14, void, destroy_result, (duck_result *)) \
-    X(21, const char *, result_error, (duck_result *)) \
     X(156, duck_type, create_logical_type, (int)) \
     X(159, duck_type, create_list_type, (duck_type)) \
     X(163, duck_type, create_struct_type, (duck_type *, const char **, idx_t)) \

@@ -12,6 +12,12 @@
 
 #include "types.h"
 
+/* Values of DuckDB's vectors. */
+bool row_is_valid(const uint64_t *validity, idx_t row);
+const char *string_text(const duck_string *string);
+bool strings_are_equal(const duck_string *a, const duck_string *b);
+uint64_t string_hash(const duck_string *string);
+
 /* Append some rows of a vector. */
 void column_encode(struct buffer *buffer, const struct type *type, duck_vector vector, const idx_t *rows,
                    idx_t count);

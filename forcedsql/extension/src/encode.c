@@ -6,17 +6,17 @@
 
 enum { LARGEST_TEXT = INT32_MAX };
 
-static bool is_valid(const uint64_t *validity, idx_t row) {
+bool row_is_valid(const uint64_t *validity, idx_t row) {
     return !validity || validity[row / 64] >> row % 64 & 1;
 }
 
 static void put_validity(struct buffer *buffer, const uint64_t *validity, const idx_t *rows, idx_t count) {
     bool nulls = false;
-    for (idx_t i = 0; validity && i < count && !nulls; i++) nulls = !is_valid(validity, rows[i]);
+    for (idx_t i = 0; validity && i < count && !nulls; i++) nulls = !row_is_valid(validity, rows[i]);
     buffer_put_i64(buffer, nulls);
     if (!nulls) return;
     uint8_t *place = buffer_add(buffer, count);
-    for (idx_t i = 0; place && i < count; i++) place[i] = is_valid(validity, rows[i]);
+    for (idx_t i = 0; place && i < count; i++) place[i] = row_is_valid(validity, rows[i]);
     buffer_align(buffer);
 }
 
@@ -30,7 +30,7 @@ static void put_values(struct buffer *buffer, duck_vector vector, const uint64_t
         for (idx_t i = 0; i < count; i++) memcpy(place + 8 * i, data + 8 * rows[i], 8);
     } else {
         for (idx_t i = 0; i < count; i++) {
-            if (is_valid(validity, rows[i])) memcpy(place + width * i, data + width * rows[i], width);
+            if (row_is_valid(validity, rows[i])) memcpy(place + width * i, data + width * rows[i], width);
             else memset(place + width * i, 0, width);
         }
     }
@@ -45,25 +45,27 @@ struct dictionary {
     idx_t size;
 };
 
-static const char *text_of(const duck_string *string) {
+const char *string_text(const duck_string *string) {
     return string->length <= sizeof string->start + sizeof string->rest ? string->start : string->pointer;
 }
 
-static bool is_equal(const duck_string *a, const duck_string *b) {
-    return a->length == b->length && !memcmp(text_of(a), text_of(b), a->length);
+bool strings_are_equal(const duck_string *a, const duck_string *b) {
+    if (a->length != b->length) return false;
+    const char *left = string_text(a), *right = string_text(b);
+    return left == right || !memcmp(left, right, a->length);
 }
 
-static uint64_t hash_of(const duck_string *string) {
-    const char *text = text_of(string);
+uint64_t string_hash(const duck_string *string) {
+    const char *text = string_text(string);
     uint64_t hash = 14695981039346656037u;
     for (uint32_t i = 0; i < string->length; i++) hash = (hash ^ (uint8_t)text[i]) * 1099511628211u;
     return hash ^ hash >> 32;
 }
 
 static int32_t code_of(struct dictionary *dictionary, const duck_string *string) {
-    uint64_t slot = hash_of(string) & dictionary->mask;
+    uint64_t slot = string_hash(string) & dictionary->mask;
     while (dictionary->slots[slot] >= 0) {
-        if (is_equal(dictionary->strings[dictionary->slots[slot]], string)) return dictionary->slots[slot];
+        if (strings_are_equal(dictionary->strings[dictionary->slots[slot]], string)) return dictionary->slots[slot];
         slot = (slot + 1) & dictionary->mask;
     }
     dictionary->strings[dictionary->size] = string;
@@ -89,8 +91,8 @@ static void put_codes(struct buffer *buffer, struct dictionary *dictionary, cons
     if (!buffer_add(buffer, count * sizeof code)) return;
     for (idx_t i = 0; i < count; i++) {
         const duck_string *string = &data[rows[i]];
-        if (is_valid(validity, rows[i])) {
-            if (!before || !is_equal(before, string)) code = code_of(dictionary, string);
+        if (row_is_valid(validity, rows[i])) {
+            if (!before || !strings_are_equal(before, string)) code = code_of(dictionary, string);
             before = string;
         }
         int32_t written = before ? code : 0;
@@ -108,7 +110,7 @@ static void put_characters(struct buffer *buffer, const struct dictionary *dicti
     }
     buffer_align(buffer);
     for (idx_t i = 0; i < dictionary->size; i++)
-        buffer_put(buffer, text_of(dictionary->strings[i]), dictionary->strings[i]->length);
+        buffer_put(buffer, string_text(dictionary->strings[i]), dictionary->strings[i]->length);
     buffer_align(buffer);
 }
 
@@ -135,7 +137,7 @@ static void put_lists(struct buffer *buffer, const struct type *type, duck_vecto
     idx_t elements = 0;
     for (idx_t i = 0; i < count && elements <= INT32_MAX; i++) {
         buffer_put_u32(buffer, (uint32_t)elements);
-        if (is_valid(validity, rows[i])) elements += lists[rows[i]].length;
+        if (row_is_valid(validity, rows[i])) elements += lists[rows[i]].length;
     }
     buffer_put_u32(buffer, (uint32_t)elements);
     buffer_align(buffer);
@@ -146,7 +148,7 @@ static void put_lists(struct buffer *buffer, const struct type *type, duck_vecto
     }
     idx_t next = 0;
     for (idx_t i = 0; i < count; i++) {
-        if (!is_valid(validity, rows[i])) continue;
+        if (!row_is_valid(validity, rows[i])) continue;
         for (idx_t k = 0; k < lists[rows[i]].length; k++) inner[next++] = lists[rows[i]].offset + k;
     }
     column_encode(buffer, &type->children[0], duck.list_vector_get_child(vector), inner, elements);

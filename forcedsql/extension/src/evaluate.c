@@ -13,7 +13,7 @@
 
 #include "columns.h"
 
-enum { FEWEST_ROWS = 128, MANY_EXPOSURES = 3 };
+enum { FEWEST_ROWS = 128, MANY_CHANGES = 3 };
 
 /* The rows that one worker gets; `rows` points into the call's. */
 struct part {
@@ -43,20 +43,21 @@ static void fail(struct call *call, const char *text, size_t size) {
 
 static void fail_text(struct call *call, const char *text) { fail(call, text, strlen(text)); }
 
-/* Return a number by which an exposure keeps its worker. */
-static uint32_t home_of(const struct call *call, const duck_string *strings, const uint64_t *validity, idx_t row) {
-    if (!strings || (validity && !(validity[row / 64] >> row % 64 & 1))) return 0;
-    const duck_string *string = &strings[row];
-    const char *text = string->length <= 12 ? string->start : string->pointer;
-    uint32_t hash = 2166136261u;
-    for (uint32_t i = 0; i < string->length; i++) hash = (hash ^ (uint8_t)text[i]) * 16777619u;
-    return (hash ^ hash >> 16) % call->pool->count;
-}
-
-static uint32_t changes(const uint32_t *homes, idx_t count) {
-    uint32_t number = 1;
-    for (idx_t i = 1; i < count; i++) number += homes[i] != homes[i - 1];
-    return number;
+/* Find for each row the number of the worker that its exposure belongs to; return how often it
+   changes from one row to the next, NULLs aside. */
+static uint32_t find_homes(const struct call *call, duck_vector ids, uint32_t *homes, idx_t count) {
+    const duck_string *strings = duck.vector_get_data(ids), *before = NULL;
+    const uint64_t *validity = duck.vector_get_validity(ids);
+    uint32_t home = 0, changes = 0;
+    for (idx_t row = 0; row < count; row++) {
+        if (row_is_valid(validity, row) && !(before && strings_are_equal(before, &strings[row]))) {
+            before = &strings[row];
+            home = (uint32_t)(string_hash(before) % call->pool->count);
+            changes += row > 0;
+        }
+        homes[row] = home;
+    }
+    return changes;
 }
 
 static void divide_by_home(struct call *call, const uint32_t *homes, idx_t count) {
@@ -85,17 +86,13 @@ static void divide_evenly(struct call *call, idx_t count, uint32_t active) {
 /* Return the home of the first row. */
 static uint32_t divide(struct call *call, idx_t count, uint32_t active) {
     bool by_id = call->function->parameter_count && call->function->parameters[0].kind == TYPE_VARCHAR;
-    duck_vector ids = by_id ? duck.data_chunk_get_vector(call->chunk, 0) : NULL;
-    const duck_string *strings = ids ? duck.vector_get_data(ids) : NULL;
-    const uint64_t *validity = ids ? duck.vector_get_validity(ids) : NULL;
-    uint32_t *homes = malloc(count * sizeof *homes);
+    uint32_t *homes = by_id && call->pool->count > 1 ? malloc(count * sizeof *homes) : NULL;
     if (!homes) {
         divide_evenly(call, count, active);
         return 0;
     }
-    for (idx_t i = 0; i < count; i++) homes[i] = home_of(call, strings, validity, i);
-    uint32_t first = homes[0];
-    if (changes(homes, count) >= MANY_EXPOSURES) divide_by_home(call, homes, count);
+    uint32_t changes = find_homes(call, duck.data_chunk_get_vector(call->chunk, 0), homes, count), first = homes[0];
+    if (changes >= MANY_CHANGES) divide_by_home(call, homes, count);
     else divide_evenly(call, count, active);
     free(homes);
     return first;

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "columns.h"
+
 enum { WITH_LAYOUTS = 1, MOST_QUESTIONS = 1 << 16 };
 static const size_t MOST_LAYOUT_BYTES = (size_t)1 << 27;
 
@@ -19,10 +21,9 @@ static const char LAYOUTS[] = "SELECT exposure_id, layout FROM %s.main.exposure_
 /* Return a string of a chunk as a new one; "" for NULL. */
 static char *text_at(duck_chunk chunk, idx_t column, idx_t row) {
     duck_vector vector = duck.data_chunk_get_vector(chunk, column);
-    uint64_t *validity = duck.vector_get_validity(vector);
-    if (validity && !(validity[row / 64] >> row % 64 & 1)) return strdup("");
+    if (!row_is_valid(duck.vector_get_validity(vector), row)) return strdup("");
     const duck_string *string = (const duck_string *)duck.vector_get_data(vector) + row;
-    return strndup(string->length <= 12 ? string->start : string->pointer, string->length);
+    return strndup(string_text(string), string->length);
 }
 
 static int64_t number_at(duck_chunk chunk, idx_t column, idx_t row) {
