@@ -11,6 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 from astropy.io import fits
 
+from forcedsql.extension.stock_shell import find_shell
+
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -19,11 +21,18 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
 
 
-def run(command: list[str], folder: Path) -> str:
+def run(command: list[str], folder: Path, typed: str = "") -> str:
     scripts = Path(sys.executable).parent
     environment = os.environ | {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "120"}
     done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=240
+        command,
+        cwd=folder,
+        env=environment,
+        input=typed,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
     )
     assert done.returncode == 0, f"{command}: {done.stderr}"
     return done.stdout
@@ -65,6 +74,17 @@ def test_sql_examples_run_on_the_demos_database(folder, query):
 def test_python_examples_run(folder, source):
     out = run([sys.executable, "-W", "error", "-c", source], folder)
     assert ("nJy" in out) == ("print(" in source)
+
+
+@pytest.mark.parametrize("transcript", blocks("console"))
+def test_the_transcript_is_what_the_duckdb_shell_prints(folder, transcript):
+    if find_shell() is None:
+        pytest.skip("there is no DuckDB shell; pip install duckdb-cli")
+    command, *lines = transcript.splitlines()
+    typed = [line[2:] for line in lines if line.startswith(("D ", "  "))]
+    printed = [line for line in lines if not line.startswith(("D ", "  "))]
+    shell = run([sys.executable, "-m", *command.split()[1:]], folder, "\n".join(typed))
+    assert shell.splitlines() == printed
 
 
 @pytest.mark.parametrize("text", [text for text in blocks("toml") if "error_kind" in text])

@@ -1,10 +1,12 @@
 """``forcedsql doctor``: is this installation whole, and does it measure right."""
 
 import platform
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -17,6 +19,7 @@ from forcedsql.errors import ForcedSQLError
 
 LIBRARIES = (
     "duckdb",
+    "duckdb-cli",
     "numpy",
     "pyarrow",
     "astropy",
@@ -194,10 +197,52 @@ def _judged(summary: object, rows: int) -> str:
     return f"{rows} sources measured, fluxes as in the catalogue"
 
 
+def _measure_in_shell() -> str:
+    from forcedsql.extension.files import packaged_extension
+    from forcedsql.extension.stock_shell import find_shell
+
+    try:
+        packaged_extension()
+    except ForcedSQLError as reason:
+        return f"not here: {reason}"
+    shell = find_shell()
+    if shell is None:
+        return "not here: there is no DuckDB shell; pip install duckdb-cli"
+    image, _ = bundled_survey()
+    with TemporaryDirectory(prefix="forcedsql-") as folder:
+        pixel = _pixel_in_shell(shell, Path(folder), image)
+    return f"{shell} gives the position of a pixel, {pixel}"
+
+
+def _pixel_in_shell(shell: Path, folder: Path, image: Path) -> str:
+    from forcedsql.config import MeasurementConfig
+    from forcedsql.database import connect, ingest, quote_literal
+    from forcedsql.extension.files import NAME, install_extension
+
+    with connect(folder / "doctor.duckdb") as con:
+        (file,) = ingest(con, image)
+        query = f"SELECT pixel_to_sky({quote_literal(file.exposure_id)}, 1700, 1500)::VARCHAR AS sky"
+        ((expected,),) = con.sql(query).fetchall()
+    extension = install_extension(MeasurementConfig(), folder / NAME)
+    load = f"LOAD {quote_literal(str(extension))}"
+    command = (shell, "-unsigned", "-readonly", "-noheader", "-list", folder / "doctor.duckdb")
+    done = subprocess.run(  # noqa: S603 - a program of this installation
+        [*map(str, command), "-c", load, "-c", query],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    if done.stdout.strip() != expected:
+        raise ForcedSQLError(f"{shell}: {done.stdout}{done.stderr}, and not {expected}")
+    return str(expected)
+
+
 _CHECKS: dict[str, Callable[[], str]] = {
     "kernel": _kernel,
     "SQL files": _sql_files,
     "bundled data": _data_files,
     "measurement": _measure_directly,
     "measurement by SQL": _measure_by_sql,
+    "DuckDB shell": _measure_in_shell,
 }

@@ -2,6 +2,7 @@
 
 import pytest
 
+from forcedsql.cli import doctor
 from forcedsql.errors import ForcedSQLError
 from forcedsql.tables import read_table, write_table
 
@@ -9,9 +10,19 @@ from forcedsql.tables import read_table, write_table
 def test_a_whole_installation_passes(cli):
     result = cli("doctor")
     assert result.code == 0, result.out
-    assert result.out.count("OK  ") == 5
+    assert result.out.count("OK  ") == 6
     assert "FAIL" not in result.out
     assert "duckdb" in result.out
+
+
+def test_without_the_extension_or_a_shell_it_passes_and_says_so(cli, monkeypatch):
+    monkeypatch.setattr("forcedsql.extension.stock_shell.find_shell", lambda: None)
+    monkeypatch.setattr("forcedsql.cli.doctor._CHECKS", {"DuckDB shell": doctor._measure_in_shell})
+    assert "OK    DuckDB shell: not here: " in cli("doctor").out
+    monkeypatch.setattr("forcedsql.extension.files.NAME", "none")
+    result = cli("doctor")
+    assert result.code == 0
+    assert "not here: the DuckDB extension was not compiled when forcedsql was installed" in result.out
 
 
 def test_a_missing_folder_fails_and_the_other_checks_still_run(cli, monkeypatch):

@@ -32,7 +32,8 @@ OUT bool probe_init_c_api(duck_info info, struct duck_access *access) {
 }
 OUT const char *probe_name(int place) {
     Dl_info found;
-    return places[place] && dladdr(places[place], &found) && found.dli_saddr == places[place] ? found.dli_sname : "";
+    bool is_named = places[place] && dladdr(places[place], &found) && found.dli_saddr == places[place];
+    return is_named ? found.dli_sname : "";
 }
 """
 
