@@ -246,16 +246,32 @@ def check_tables(con: "duckdb.DuckDBPyConnection", database: str, *, shown: str)
     return all(table.name in found for table in registry_tables())
 
 
+def file_query(schema: str) -> str:
+    """Return the query for the fields of `RegisteredExposure`, in their order.
+
+    Parameters
+    ----------
+    schema : str
+        Where the registry is, as SQL has it.
+    """
+    return (
+        f"SELECT {', '.join(_FILE_COLUMNS)}, options, side_files FROM {schema}.exposure "  # noqa: S608 - quoted
+        f"LEFT JOIN {schema}.exposure_options USING (exposure_id)"
+    )
+
+
+def layout_query(schema: str) -> str:
+    """Return the query for ids of exposures and layouts of their files; see `file_query`."""
+    return f"SELECT exposure_id, layout FROM {schema}.exposure_layout"  # noqa: S608 - quoted
+
+
 def look_up(
     con: "duckdb.DuckDBPyConnection", database: str, exposure_ids: Sequence[str]
 ) -> dict[str, RegisteredExposure]:
     """Return the registry's committed rows of exposures by id; unknown ids are left out."""
     schema = f"{quote_identifier(database)}.main"
     condition = "= ?" if len(exposure_ids) == 1 else "= ANY(?)"
-    query = (
-        f"SELECT {', '.join(_FILE_COLUMNS)}, options, side_files FROM {schema}.exposure "  # noqa: S608 - quoted
-        f"LEFT JOIN {schema}.exposure_options USING (exposure_id) WHERE exposure_id {condition}"
-    )
+    query = f"{file_query(schema)} WHERE exposure_id {condition}"
     rows = con.execute(query, [exposure_ids[0] if len(exposure_ids) == 1 else list(exposure_ids)]).fetchall()
     return {row[0]: RegisteredExposure(*row) for row in rows}
 
@@ -264,8 +280,7 @@ def look_up_layouts(
     con: "duckdb.DuckDBPyConnection", database: str, exposure_ids: Sequence[str]
 ) -> dict[str, str]:
     """Return the layouts of exposures' files by id, of those that have one."""
-    table = f"{quote_identifier(database)}.main.exposure_layout"
-    query = f"SELECT exposure_id, layout FROM {table} WHERE exposure_id = ANY(?)"  # noqa: S608 - quoted
+    query = f"{layout_query(f'{quote_identifier(database)}.main')} WHERE exposure_id = ANY(?)"
     return dict(con.execute(query, [list(exposure_ids)]).fetchall())
 
 

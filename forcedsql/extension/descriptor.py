@@ -9,11 +9,12 @@ import os
 import struct
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from forcedsql.config import MeasurementConfig
+from forcedsql.exposure_file import RegisteredExposure
 from forcedsql.extension.frames import ProtocolError
 from forcedsql.extension.questions import Reader
 from forcedsql.extension.sql_types import SqlType, encode_text, sql_type
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 MAGIC = 0x44515346
 VERSION = 1
+SCHEMA = "{schema}"
+"""Stands for each database that the extension finds, in its queries."""
 
 _BOOTSTRAP = Path(__file__).resolve().with_name("bootstrap.py")
 
@@ -83,6 +86,8 @@ class Descriptor:
         File for the messages of workers.
     workers : int
         How many there may be; 0 for one per processor.
+    registry : tuple of (str, str)
+        Queries for the files of exposures, and for their layouts, of the schema `SCHEMA`.
     macros : tuple of str
         Statements that make the macros, for databases in memory.
     functions : tuple of DescribedFunction
@@ -92,6 +97,7 @@ class Descriptor:
     command: tuple[str, ...]
     log: Path
     workers: int
+    registry: tuple[str, str]
     macros: tuple[str, ...]
     functions: tuple[DescribedFunction, ...]
     config: MeasurementConfig
@@ -104,6 +110,8 @@ class Descriptor:
             + _encode_texts(self.command)
             + encode_text(str(self.log))
             + struct.pack("<I", self.workers)
+            + struct.pack("<I", len(fields(RegisteredExposure)))
+            + _encode_texts(self.registry)
             + _encode_texts(self.macros)
             + encode_functions(self.functions)
         )
@@ -149,10 +157,19 @@ def make_descriptor(config: MeasurementConfig, *, workers: int = 0) -> Descripto
         command=(sys.executable, "-P", str(_BOOTSTRAP)),
         log=log_file(),
         workers=workers,
+        registry=registry_queries(),
         macros=macros,
         functions=describe_all(config),
         config=config,
     )
+
+
+def registry_queries() -> tuple[str, str]:
+    """Return the queries by which the extension reads a registry: all values are texts."""
+    from forcedsql.database.registry import file_query, layout_query  # noqa: PLC0415 - loads sqlalchemy
+
+    files = f"SELECT COLUMNS(*)::VARCHAR FROM ({file_query(SCHEMA)})"  # noqa: S608 - no values
+    return files, layout_query(SCHEMA)
 
 
 def log_file() -> Path:

@@ -6,7 +6,8 @@ A worker asks by exposure ids; the extension answers from what it read when it w
 
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 from forcedsql.errors import DatabaseError
 from forcedsql.exposure_file import RegisteredExposure
@@ -14,6 +15,7 @@ from forcedsql.extension.frames import ProtocolError
 from forcedsql.extension.sql_types import encode_text
 
 _WITH_LAYOUTS = 1
+_FIELDS = fields(RegisteredExposure)
 _MOST_QUESTIONS = 1 << 16
 
 
@@ -60,12 +62,8 @@ class Answer:
             row = self.rows.get(exposure_id)
             parts.append(struct.pack("<I", row is not None))
             if row is not None:
-                parts += [
-                    encode_text(row.path),
-                    struct.pack("<qq", row.file_size, row.file_mtime_ns),
-                    encode_text(row.sha256),
-                    encode_text(self.layouts.get(exposure_id, "")),
-                ]
+                parts += [_encode_value(getattr(row, field.name)) for field in _FIELDS]
+                parts.append(encode_text(self.layouts.get(exposure_id, "")))
         return b"".join(parts)
 
     @classmethod
@@ -87,10 +85,27 @@ class Answer:
         for exposure_id in question.exposure_ids:
             if reader.unpack("<I") == (0,):
                 continue
-            path, (size, mtime_ns), sha256 = reader.text(), reader.unpack("<qq"), reader.text()
-            rows[exposure_id] = RegisteredExposure(exposure_id, path, size, mtime_ns, sha256)
+            values = [_decode_value(reader, field.type) for field in _FIELDS]
+            rows[exposure_id] = RegisteredExposure(*values)
             layouts[exposure_id] = reader.text()
         return cls(rows, {name: layout for name, layout in layouts.items() if layout})
+
+
+def _encode_value(value: object) -> bytes:
+    return struct.pack("<I", value is not None) + (b"" if value is None else encode_text(str(value)))
+
+
+def _decode_value(reader: "Reader", type_: object) -> Any:
+    """Return a value that travels as text, or not at all where it is NULL."""
+    if reader.unpack("<I") == (0,):
+        return None
+    text = reader.text()
+    if type_ is not int:
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        raise ProtocolError(f"{text!r} is no number") from None
 
 
 def answer_bytes(data: bytes, ask: Callable[[Question], Answer]) -> bytes:

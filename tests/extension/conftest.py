@@ -144,7 +144,7 @@ def echo_descriptor(folder: Path, workers: int = 1) -> Descriptor:
     """A descriptor of the functions of echo_worker.py."""
     command = (sys.executable, "-P", str(Path(echo_worker.__file__).resolve()))
     functions = echo_worker.described()
-    return Descriptor(command, folder / "workers.log", workers, (), functions, MeasurementConfig())
+    return Descriptor(command, folder / "workers.log", workers, ("", ""), (), functions, MeasurementConfig())
 
 
 def open_echo(extension: Path, descriptor: Descriptor) -> duckdb.DuckDBPyConnection:

@@ -9,13 +9,13 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
 import duckdb
 import pytest
 
-from forcedsql.extension.descriptor import Descriptor
 from tests.conftest import ROOT
 from tests.extension.conftest import StockShell, echo_descriptor, open_echo, workers_of
 
@@ -106,8 +106,7 @@ class TestDeath:
     def test_one_that_cannot_start_says_where_to_read_why(self, extension, tmp_path, command):
         log = tmp_path / "workers.log"
         made = echo_descriptor(tmp_path)
-        broken = Descriptor(command, log, 1, (), made.functions, made.config)
-        with open_echo(extension, broken) as con:
+        with open_echo(extension, replace(made, command=command)) as con:
             for _ in range(2):
                 with pytest.raises(duckdb.Error, match=f"while it was started.*{log}"):
                     con.sql("SELECT process(1)").fetchall()
@@ -117,7 +116,9 @@ class TestDeath:
         made = echo_descriptor(tmp_path)
         command = (sys.executable, "-P", str(ROOT / "forcedsql" / "extension" / "bootstrap.py"))
         with (
-            open_echo(extension, Descriptor(command, made.log, 1, (), made.functions, made.config)) as con,
+            open_echo(
+                extension, Descriptor(command, made.log, 1, ("", ""), (), made.functions, made.config)
+            ) as con,
             pytest.raises(duckdb.Error, match="run: forcedsql extension install"),
         ):
             con.sql("SELECT process(1)").fetchall()

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-enum { MOST_TEXTS = 1024, MOST_FUNCTIONS = 1024, MOST_PARAMETERS = 64 };
+enum { MOST_TEXTS = 1024, MOST_FUNCTIONS = 1024, MOST_PARAMETERS = 64, MOST_COLUMNS = 256 };
 
 static bool read_texts(struct texts *texts, struct reader *reader) {
     uint32_t count = reader_u32(reader);
@@ -48,6 +48,9 @@ const char *descriptor_read(struct descriptor *descriptor, struct buffer bytes) 
     bool whole = read_texts(&descriptor->command, &reader) && descriptor->command.count;
     whole = whole && (descriptor->log = reader_text(&reader));
     descriptor->workers = reader_u32(&reader);
+    descriptor->registry_columns = reader_u32(&reader);
+    whole = whole && descriptor->registry_columns && descriptor->registry_columns <= MOST_COLUMNS;
+    whole = whole && read_texts(&descriptor->registry, &reader) && descriptor->registry.count == 2;
     whole = whole && read_texts(&descriptor->macros, &reader) && read_functions(descriptor, &reader);
     return whole && !reader.failed ? NULL : "is damaged";
 }
@@ -68,6 +71,7 @@ void descriptor_free(struct descriptor *descriptor) {
     }
     free(descriptor->functions);
     free_texts(&descriptor->macros);
+    free_texts(&descriptor->registry);
     free(descriptor->log);
     free_texts(&descriptor->command);
     buffer_free(&descriptor->bytes);

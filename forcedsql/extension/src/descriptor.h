@@ -29,6 +29,8 @@ struct descriptor {
     struct texts command;
     char *log;
     uint32_t workers; /* 0: one per processor */
+    uint32_t registry_columns; /* of the first of the two queries, the first being the id */
+    struct texts registry;
     struct texts macros; /* statements */
     uint32_t function_count;
     struct function *functions;

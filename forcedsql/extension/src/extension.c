@@ -155,7 +155,7 @@ static const char *prepare(struct extension *extension, duck_connection connecti
         snprintf(text, room, "%s %s; run: forcedsql extension install", shown, wrong);
         return text;
     }
-    if (!extension->registry.host && !registry_read(&extension->registry, connection)) return "not enough memory";
+    if (!extension->registry.host && !registry_read(&extension->registry, connection, &extension->descriptor)) return "not enough memory";
     extension->has_pool = pool_make(&extension->pool, &extension->descriptor, &extension->registry);
     return extension->has_pool ? NULL : "not enough memory";
 }

@@ -11,24 +11,26 @@
 
 #include "api.h"
 #include "bytes.h"
+#include "descriptor.h"
 
 /* Answer a question with forcedsql_reply, before returning. */
 typedef void forcedsql_lookup(const uint8_t *question, uint64_t size, void *reply);
 
+/* The values of a row as texts, NULL for NULL; the first is the exposure's id. */
 struct registered {
-    char *exposure_id, *path, *sha256, *layout;
-    int64_t size, mtime_ns;
+    char **values, *layout;
 };
 
 struct registry {
     forcedsql_lookup *host;
     struct registered *rows; /* in order of their ids */
     size_t count, capacity;
+    uint32_t columns;
     char *shown; /* name of the database in messages */
 };
 
 /* Read the registries of all attached databases; the current one goes first where ids meet. */
-bool registry_read(struct registry *registry, duck_connection connection);
+bool registry_read(struct registry *registry, duck_connection connection, const struct descriptor *descriptor);
 /* Answer a worker's question.  Both are as in forcedsql/extension/questions.py. */
 void registry_answer(const struct registry *registry, const struct buffer *question, struct buffer *answer);
 void registry_free(struct registry *registry);
