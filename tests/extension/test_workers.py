@@ -28,9 +28,8 @@ NAP = "SELECT nap(20.0 * i) FROM range(1, 2) r(i)"
 
 
 def shared_memory() -> set[str]:
-    """Return the shared memory and temporary files of this project."""
-    places = (Path("/dev/shm"), Path("/tmp"))  # noqa: S108 - where they would be left
-    return {str(path) for place in places if place.is_dir() for path in place.glob("*forcedsql-*")}
+    """Return the names in shared memory that are this project's."""
+    return {path.name for path in Path("/dev/shm").glob("*forcedsql*")}  # noqa: S108 - where they would be
 
 
 class Terminal:
@@ -116,9 +115,7 @@ class TestDeath:
         made = echo_descriptor(tmp_path)
         command = (sys.executable, "-P", str(ROOT / "forcedsql" / "extension" / "bootstrap.py"))
         with (
-            open_echo(
-                extension, Descriptor(command, made.log, 1, ("", ""), (), made.functions, made.config)
-            ) as con,
+            open_echo(extension, replace(made, command=command)) as con,
             pytest.raises(duckdb.Error, match="run: forcedsql extension install"),
         ):
             con.sql("SELECT process(1)").fetchall()
@@ -214,10 +211,14 @@ class TestNothingIsLeft:
     def test_starts_and_exits_leave_nothing(self, echo_shell):
         before = shared_memory()
         files = set(echo_shell.home.iterdir())
+        temporary = echo_shell.home.parent / "temporary"
+        temporary.mkdir()
+        echo_shell.environment["TMPDIR"] = str(temporary)
         for _ in range(STARTS):
             pid = int(echo_shell.run(":memory:", "SELECT process(1) AS p").stdout.split()[1])
             assert not Path(f"/proc/{pid}").exists()
         assert shared_memory() == before
+        assert not list(temporary.iterdir())
         assert set(echo_shell.home.iterdir()) - files == {echo_shell.home / "workers.log"}
 
     def test_a_forked_process_keeps_its_hands_off(self, extension, tmp_path):
