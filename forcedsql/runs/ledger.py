@@ -33,12 +33,13 @@ QUALIFY row_number() OVER (PARTITION BY t.exposure_id, t.status ORDER BY t.ended
 
 
 _END = """
-UPDATE measurement_run SET ended = ?, status = ?, exposures = done.exposures, positions = done.positions
+UPDATE measurement_run
+SET ended = $ended, status = $status, exposures = done.exposures, positions = done.positions
 FROM (
     SELECT count(*) AS exposures, coalesce(sum(row_count), 0) AS positions
-    FROM measurement_task WHERE run_id = ? AND status = 'done'
+    FROM measurement_task WHERE run_id = $run_id AND status = 'done'
 ) done
-WHERE run_id = ?
+WHERE run_id = $run_id
 """
 
 
@@ -101,7 +102,7 @@ def start_run(con: duckdb.DuckDBPyConnection, config: MeasurementConfig, catalog
 def end_run(con: duckdb.DuckDBPyConnection, run_id: str, status: RunStatus) -> None:
     """Record that a run is over, with what it measured."""
     with transaction(con):
-        con.execute(_END, [time.time(), status, run_id, run_id])
+        con.execute(_END, {"ended": time.time(), "status": status, "run_id": run_id})
     _running.discard(run_id)
 
 
