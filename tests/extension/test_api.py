@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from tests.conftest import ROOT
-from tests.extension.compiling import duckdb_platform, make_footer
+from tests.extension.compiling import CannotCompileError, compile_extension, duckdb_platform, make_footer
 
 SOURCES = ROOT / "forcedsql" / "extension" / "src"
 PLACES = {
@@ -68,3 +68,14 @@ def test_every_number_is_that_of_the_function(probe):
     if probe(0) != "duckdb_open":
         pytest.skip("this DuckDB does not tell the names of its functions")
     assert {name: probe(place) for name, place in PLACES.items()} == {name: name for name in PLACES}
+
+
+def test_without_a_compiler_the_build_says_so(monkeypatch, tmp_path):
+    monkeypatch.setenv("CC", "/no/such/compiler")
+    with pytest.raises(CannotCompileError, match="there is no C compiler"):
+        compile_extension(tmp_path / "forcedsql.duckdb_extension")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_footer_has_the_length_that_duckdb_reads():
+    assert len(make_footer("linux_amd64")) == 534

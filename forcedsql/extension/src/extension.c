@@ -179,6 +179,10 @@ static const char *load(duck_connection connection, char *text, size_t room) {
     if (!extension) return "not enough memory";
     atomic_init(&extension->shares, 1);
     const char *wrong = prepare(extension, connection, text, room);
+    if (!wrong && !pool_setting_is_valid()) {
+        snprintf(text, room, WORKERS_VARIABLE "=%s is not a whole number from 1 to 99999", getenv(WORKERS_VARIABLE));
+        wrong = text;
+    }
     for (uint32_t i = 0; !wrong && i < extension->descriptor.function_count; i++) {
         const struct texts *names = &extension->descriptor.functions[i].names;
         for (uint32_t k = 0; !wrong && k < names->count; k++) {

@@ -12,8 +12,6 @@
 #include <time.h>
 #include <unistd.h>
 
-static const char WORKERS_VARIABLE[] = "FORCEDSQL_WORKERS";
-
 static uint32_t processors(void) {
 #ifdef __linux__
     cpu_set_t set;
@@ -25,9 +23,14 @@ static uint32_t processors(void) {
 
 static uint32_t count_workers(uint32_t wanted) {
     const char *text = getenv(WORKERS_VARIABLE);
-    if (!wanted && text) wanted = (uint32_t)strtoul(text, NULL, 10);
+    if (!wanted && text && *text) wanted = (uint32_t)atoi(text);
     uint32_t most = processors() < MOST_WORKERS ? processors() : MOST_WORKERS;
     return wanted && wanted < most ? wanted : most;
+}
+
+bool pool_setting_is_valid(void) {
+    const char *text = getenv(WORKERS_VARIABLE);
+    return !text || !*text || (strspn(text, "0123456789") == strlen(text) && strlen(text) < 6 && atoi(text) > 0);
 }
 
 bool pool_make(struct pool *pool, const struct descriptor *descriptor, const struct registry *registry) {

@@ -8,6 +8,8 @@
 #include "registry.h"
 #include "worker.h"
 
+#define WORKERS_VARIABLE "FORCEDSQL_WORKERS"
+
 enum { MOST_WORKERS = 256, ANY_WORKER = -1 };
 
 struct pool {
@@ -23,6 +25,8 @@ struct pool {
     bool taken[MOST_WORKERS];
 };
 
+/* Return whether the environment says a number of workers, or nothing. */
+bool pool_setting_is_valid(void);
 bool pool_make(struct pool *pool, const struct descriptor *descriptor, const struct registry *registry);
 void pool_free(struct pool *pool);
 
