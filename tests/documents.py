@@ -7,7 +7,13 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-_BLOCK = re.compile(r"```(sh|sql|python)\n(.*?)```", re.DOTALL)
+import numpy as np
+from astropy.io import fits
+
+_BLOCK = re.compile(r"```(sh|sql|python|toml|console)\n(.*?)```", re.DOTALL)
+_VISIT = "visit_image_2024120600102_4_i.fits"
+
+ROOT = Path(__file__).resolve().parent.parent
 
 DEMO_DATABASE = "forcedsql-demo/survey.duckdb"
 
@@ -33,12 +39,32 @@ def blocks_of(path: Path) -> list[Block]:
     return [Block(*found) for found in _BLOCK.findall(path.read_text(encoding="utf-8"))]
 
 
-def run(command: list[str], folder: Path, *, seconds: float = 240.0) -> str:
-    """Return what a command prints; one that fails fails the test."""
+def make_folder(folder: Path) -> Path:
+    """Make a folder look like a checkout to the examples, with the demo's results in it."""
+    (folder / "data").symlink_to(ROOT / "data")
+    run([sys.executable, "-m", "forcedsql", "demo"], folder)
+    with fits.open(ROOT / "data" / "survey" / _VISIT) as hdus:
+        cards = {k: v for k, v in hdus[1].header.items() if not k.startswith(("EXT", "CRVAL1A", "CRVAL2A"))}
+        header = fits.Header([(k, v) for k, v in cards.items() if k not in ("COMMENT", "HISTORY", "")])
+        header["MAGZERO"] = 31.4
+        fits.PrimaryHDU(hdus[1].data, header).writeto(folder / "night.fits")
+        fits.PrimaryHDU(np.sqrt(hdus[3].data)).writeto(folder / "night_sigma.fits")
+    return folder
+
+
+def run(command: list[str], folder: Path, *, typed: str = "", seconds: float = 240.0) -> str:
+    """Return what a command prints, `typed` being its input; one that fails fails the test."""
     scripts = Path(sys.executable).parent
     environment = os.environ | {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "120"}
     done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=seconds
+        command,
+        cwd=folder,
+        env=environment,
+        input=typed,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=seconds,
     )
     assert done.returncode == 0, f"{command}: {done.stderr}"
     return done.stdout

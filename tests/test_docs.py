@@ -6,16 +6,18 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
 from forcedsql.cli.main import app
 from forcedsql.config import MeasurementConfig, describe_options
 from forcedsql.plugins import find_plugin, plugin_names
-from tests.documents import blocks_of, run
+from tests.documents import blocks_of, make_folder, run
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
+RUNNABLE = sorted(p.stem for p in (DOCS / "howto").glob("*.md") if p.stem != "plugin")
 
 
 def reference_pages():
@@ -41,11 +43,44 @@ def test_the_tutorial_runs_from_top_to_bottom(tmp_path):
     assert (tmp_path / "visit.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with the demo's results in it."""
+    return make_folder(tmp_path_factory.mktemp("docs"))
+
+
+@pytest.mark.parametrize("page", RUNNABLE)
+def test_what_a_how_to_shows_runs(folder, page):
+    for block in blocks_of(DOCS / "howto" / f"{page}.md"):
+        if block.language in ("sh", "sql", "python"):
+            run(block.command(), folder)
+
+
+def test_the_profile_of_a_camera_opens_its_images(folder):
+    (text,) = (b.text for b in blocks_of(DOCS / "howto" / "own_camera.md") if b.language == "toml")
+    (folder / "mycamera.toml").write_text(text)
+    out = run([sys.executable, "-m", "forcedsql", "info", "night.fits", "--profile", "mycamera.toml"], folder)
+    assert "rms, from night_sigma.fits[0]; " in out
+    assert "MAGZERO 31.4 (AB)" in out
+
+
+def test_the_configuration_of_shapes_measures_them(folder):
+    (text,) = (b.text for b in blocks_of(DOCS / "howto" / "measurements.md") if b.language == "toml")
+    (folder / "shapes.toml").write_text(text)
+    survey = folder / "data" / "survey"
+    exposure, positions = survey / "visit_image_2024120600102_4_i.fits", survey / "source.parquet"
+    command = [sys.executable, "-m", "forcedsql", "measure", str(exposure), str(positions)]
+    run([*command, "-o", "shapes.parquet", "--config", "shapes.toml"], folder)
+    names = pq.read_schema(folder / "shapes.parquet").names
+    assert {"base_SdssShape_xx", "base_GaussianFlux_flux", "base_LocalBackground_flux"} <= set(names)
+
+
 def test_the_plugin_of_the_how_to_is_one():
-    (source,) = (block.text for block in blocks_of(DOCS / "howto" / "plugin.md"))
+    source, entry_point = blocks_of(DOCS / "howto" / "plugin.md")
     namespace: dict[str, object] = {}
-    exec(source, namespace)  # noqa: S102 - our own documentation
+    exec(source.text, namespace)  # noqa: S102 - our own documentation
     assert namespace["PLUGIN"].name == "example_PeakPixel"
+    assert "peak_pixel:PLUGIN" in entry_point.text
 
 
 def test_every_macro_is_described_where_it_is_made(pages):
