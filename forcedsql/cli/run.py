@@ -118,7 +118,7 @@ def run(
             )
         except KeyboardInterrupt:
             progress.stop()
-            say(f"what is finished is kept; go on with: {command_line(context)}")
+            say(f"interrupted; what is finished is kept; go on with: {command_line(context)}")
             raise
     summarise(report)
     if timings:
@@ -155,7 +155,7 @@ def summarise(report: "RunReport") -> None:
         say(f"{count(report.empty, 'exposure')} without any of the positions")
     _name("without a PSF, what needs one is flagged", report.without_psf)
     _name("without a sky projection, not measured", report.without_sky)
-    _name("with results for earlier positions, now without any", report.outdated)
+    _name("with older results, of other positions or another configuration", report.outdated)
     _name("failed", [f"{name}: {error}" for name, error in report.failed.items()])
     _name(
         "failed before, left alone (--retry-failed tries again)",

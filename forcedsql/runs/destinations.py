@@ -13,8 +13,8 @@ import pyarrow as pa
 from forcedsql.config import MeasurementConfig
 from forcedsql.database.quoting import quote_identifier
 from forcedsql.database.registry import FORCED_SOURCE, creation_of, forced_source_table, registry_tables
-from forcedsql.errors import ConfigError, OutputError
-from forcedsql.runs.ledger import Ledger
+from forcedsql.errors import ConfigError
+from forcedsql.runs.ledger import Ledger, transaction
 from forcedsql.runs.result_files import prepare_folder, stored_results
 from forcedsql.runs.stored_result import StoredResult
 
@@ -107,22 +107,16 @@ class ResultTable:
     def prepare(self, con: duckdb.DuckDBPyConnection, config: MeasurementConfig) -> None:
         """See `Destination`."""
         declared = forced_source_table(config, self._table)
-        try:
-            for statement in creation_of(declared):
-                con.execute(statement)
-            rows = con.execute(
-                "SELECT column_name FROM duckdb_columns() "
-                "WHERE database_name = current_database() AND lower(table_name) = lower(?)",
-                [self._table],
-            ).fetchall()
-        except duckdb.CatalogException as error:
-            raise ConfigError(
-                f"table {self._table!r} cannot take results: {str(error).splitlines()[0]}; name another table"
-            ) from error
-        except duckdb.Error as error:
-            raise OutputError(
-                f"cannot make the table {self._table!r}: {str(error).splitlines()[0]}"
-            ) from error
+        rows = con.execute(
+            "SELECT column_name FROM duckdb_columns() "
+            "WHERE database_name = current_database() AND lower(table_name) = lower(?)",
+            [self._table],
+        ).fetchall()
+        if not rows:
+            with transaction(con):
+                for statement in creation_of(declared):
+                    con.execute(statement)
+            return
         differing = {row[0] for row in rows} ^ {column.name for column in declared.columns}
         if differing:
             raise ConfigError(

@@ -79,6 +79,8 @@ class Plan:
         Exposures that no position is on.
     without_sky : tuple of str
         Exposures without a sky projection, on which nothing can be placed.
+    config_digest : str
+        Of the configuration that it is for.
     """
 
     requested: RequestedPositions
@@ -86,11 +88,7 @@ class Plan:
     uncovered: int
     empty: tuple[str, ...]
     without_sky: tuple[str, ...]
-
-    @property
-    def pairs(self) -> int:
-        """Number of rows that the run is to have: pairs of a position and an exposure."""
-        return sum(each.positions for each in self.planned)
+    config_digest: str
 
 
 def make_plan(
@@ -131,7 +129,14 @@ def make_plan(
             made_from = Fingerprint(config_digest, exposure.digest, f"{positions}:{int(digest):x}")
             planned.append(PlannedExposure(exposure, int(positions), made_from, bool(has_psf)))
     ((covered,),) = con.execute("SELECT count(DISTINCT position) FROM run_pairs").fetchall()
-    return Plan(requested, tuple(planned), requested.count - covered, tuple(empty), tuple(without_sky))
+    return Plan(
+        requested=requested,
+        planned=tuple(planned),
+        uncovered=requested.count - covered,
+        empty=tuple(empty),
+        without_sky=tuple(without_sky),
+        config_digest=config_digest,
+    )
 
 
 def positions_on(con: duckdb.DuckDBPyConnection, exposure_id: str) -> pa.Table:

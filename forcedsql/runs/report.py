@@ -57,7 +57,8 @@ class RunReport:
     empty : int
         Exposures that no position is on.
     outdated : tuple of str
-        Exposures that have results from earlier positions, and none of these is on them.
+        Exposures whose results stay although they are of earlier positions, none of which is on
+        them now, or of another configuration.
     seconds : dict of str to float
         Time by phase, summed over workers.
     elapsed : float, second

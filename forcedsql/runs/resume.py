@@ -25,7 +25,8 @@ class Remainder:
     failed_before : dict of str to str
         Failed before from the same ingredients, and why; left alone.
     outdated : tuple of str
-        Exposures with a result, but no position of this plan.
+        Exposures with a result that is neither of this plan nor replaced by it: none of the
+        positions is on them any more, or their configuration is another.
     """
 
     todo: tuple[PlannedExposure, ...]
@@ -63,7 +64,13 @@ def find_remainder(
             failed_before[exposure_id] = failure[1]
         else:
             todo.append(planned)
-    outdated = tuple(exposure_id for exposure_id in plan.empty if exposure_id in stored)
+    of_plan = {planned.exposure_id for planned in plan.planned}
+    outdated = tuple(
+        exposure_id
+        for exposure_id, result in stored.items()
+        if exposure_id not in of_plan
+        and (exposure_id in plan.empty or result.fingerprint.config_digest != plan.config_digest)
+    )
     return Remainder(tuple(todo), tuple(unchanged), unrecorded, failed_before, outdated)
 
 

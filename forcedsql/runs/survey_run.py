@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -107,7 +107,7 @@ def run(
         raise ConfigError("results go to a folder (out) or to a table (into), not both")
     destination: Destination = ResultTable(into or FORCED_SOURCE) if out is None else ResultFolder(Path(out))
     choice = ColumnChoice(id_column=id_column, ra_column=ra_column, dec_column=dec_column, unit=unit)
-    with _cursor_of(database) as con:
+    with _interrupts_by_their_name(), _cursor_of(database) as con:
         if config is None:
             config = MeasurementConfig() if isinstance(database, str | Path) else config_of(con)
         job = _Job(con, destination, config, watcher or SilentWatcher())
@@ -126,6 +126,21 @@ def _cursor_of(database: duckdb.DuckDBPyConnection | str | Path) -> Iterator[duc
     else:
         with database.cursor() as con:
             yield con
+
+
+@contextmanager
+def _interrupts_by_their_name() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as problem:
+        if _is_interrupt(problem):
+            raise KeyboardInterrupt from problem
+        raise
+
+
+def _is_interrupt(problem: BaseException) -> bool:
+    """Tell whether Ctrl-C was pressed, which DuckDB calls a RuntimeError if it hears it first."""
+    return isinstance(problem, KeyboardInterrupt) or str(problem) == "Query interrupted"
 
 
 @dataclass
@@ -175,18 +190,18 @@ class _Job:
 
     def measure(self, pool: Pool) -> None:
         """Measure what is left to do, and record it exposure by exposure."""
-        self.run_id = start_run(self.con, self.config, self.plan.requested.catalog)
         planned = {each.exposure_id: each for each in self.remainder.todo}
         tasks = (self._task(each, pool) for each in planned.values())
         try:
+            self.run_id = start_run(self.con, self.config, self.plan.requested.catalog)
             for task, result in run_tasks(pool, tasks):
                 self._finish(planned[task.exposure.exposure_id], result)
             pool.close()
         except BaseException as problem:
             pool.abandon()
-            end_run(
-                self.con, self.run_id, "interrupted" if isinstance(problem, KeyboardInterrupt) else "failed"
-            )
+            if self.run_id:
+                with suppress(OutputError):  # what is raised already says more
+                    end_run(self.con, self.run_id, "interrupted" if _is_interrupt(problem) else "failed")
             raise
         end_run(self.con, self.run_id, "failed" if self.failed else "done")
 

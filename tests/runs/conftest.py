@@ -1,4 +1,4 @@
-"""A small simulated survey in files: eight exposures side by side, overlapping, and a catalogue."""
+"""A small simulated survey in files, and what results are compared by."""
 
 import shutil
 from collections.abc import Iterator
@@ -9,84 +9,55 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from forcedsql.database import connect, ingest, load_catalog
-from forcedsql.exposure import ExposureInfo
-from forcedsql.geometry import Box
-from forcedsql.simulate import Conditions, Setting, Sources, expose, tangent_wcs, varying_psf
-from forcedsql.writer import write_exposure
+from forcedsql.simulate import SurveyDesign, simulate_epochs
+from forcedsql.tables import read_table
 
-SIDE = 300
-STEP = 200
 EXPOSURES = 8
+DESIGN = SurveyDesign(exposures=EXPOSURES, objects=300, size=200, fields=3)
 OUTSIDE = 7
-"""Positions of the catalogue that are on no exposure; two of them have no coordinates."""
+"""Positions added to the catalogue that are on no exposure; two of them have no coordinates."""
 
 
 @dataclass(frozen=True)
-class Survey:
-    """A database with the exposures and the catalogue `object`, to be copied before use."""
+class SmallSurvey:
+    """A folder with a database of exposures and the table `object`; copied before it is changed."""
 
     folder: Path
     ids: tuple[str, ...]
+    paths: tuple[Path, ...]
     positions: int
 
     def copy_to(self, folder: Path) -> Path:
         return Path(shutil.copy(self.folder / "survey.duckdb", folder / "survey.duckdb"))
 
 
-def exposure_path(folder: Path, number: int) -> Path:
-    return folder / f"visit_{number}.fits"
-
-
-def write_survey(folder: Path) -> pa.Table:
-    """Write the files of the exposures, and return their stars and some positions beside them."""
-    rng = np.random.default_rng(5)
-    width = STEP * (EXPOSURES - 1) + SIDE
-    count = 400
-    x, y = rng.uniform(5, width - 5, count), rng.uniform(5, SIDE - 5, count)
-    flux = 10.0 ** rng.uniform(2.5, 4.5, count)
-    wcs = tangent_wcs((53.1, -28.1), (width / 2, SIDE / 2))
-    for number in range(EXPOSURES):
-        origin = (number * STEP, 0)
-        near = (x > origin[0] - 20) & (x < origin[0] + SIDE + 20)
-        setting = Setting(
-            shape=(SIDE, SIDE),
-            xy0=origin,
-            psf=varying_psf(Box(*origin, SIDE, SIDE)),
-            wcs=wcs,
-            info=ExposureInfo(
-                band="gri"[number % 3],
-                visit=100 + number,
-                detector=1,
-                mjd=60000.0 + number,
-                exposure_time=30.0,
-            ),
-            conditions=Conditions(sky_sigma=10.0),
-        )
-        sources = Sources(x[near], y[near], flux[near], np.zeros(int(near.sum())))
-        write_exposure(expose(sources, setting, seed=number).exposure, exposure_path(folder, number))
-    ra, dec = wcs.pixel_to_sky(x, y)
+def with_positions_outside(objects: pa.Table) -> pa.Table:
     beside = np.linspace(60.0, 61.0, OUTSIDE - 2)
-    return pa.table(
-        {
-            "objectId": np.arange(count + OUTSIDE),
-            "ra": np.concatenate([ra, beside, [np.nan, 53.1]]),
-            "dec": np.concatenate([dec, beside - 70.0, [-28.1, 95.0]]),
-        }
-    )
+    added = {
+        "objectId": np.arange(OUTSIDE, dtype=np.int64),
+        "coord_ra": np.concatenate([beside, [np.nan, 53.1]]),
+        "coord_dec": np.concatenate([beside - 70.0, [-28.1, 95.0]]),
+    }
+    assert pc.min(objects["objectId"]).as_py() > OUTSIDE
+    return pa.concat_tables([objects.select(list(added)), pa.table(added)], promote_options="default")
 
 
 @pytest.fixture(scope="session")
-def survey(tmp_path_factory) -> Survey:
+def survey(tmp_path_factory) -> SmallSurvey:
     folder = tmp_path_factory.mktemp("survey")
-    catalogue = write_survey(folder)
+    files = simulate_epochs(folder, DESIGN)
+    catalogue = with_positions_outside(read_table(files.objects))
     with connect(folder / "survey.duckdb") as con:
-        files = ingest(con, [exposure_path(folder, n) for n in range(EXPOSURES)])
-        assert [file.status for file in files] == ["added"] * EXPOSURES
+        ingested = ingest(con, files.exposures)
+        assert [file.status for file in ingested] == ["added"] * EXPOSURES
         load_catalog(con, "object", catalogue)
-    return Survey(folder, tuple(file.exposure_id for file in files), catalogue.num_rows)
+    return SmallSurvey(
+        folder, tuple(file.exposure_id for file in ingested), files.exposures, catalogue.num_rows
+    )
 
 
 @pytest.fixture
@@ -101,7 +72,7 @@ def con(database) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def folder_rows(folder: Path) -> pa.Table:
-    """Return all rows of a results folder, without the id of the run, in canonical order."""
+    """Return all rows of a results folder in canonical order, without the id of the run."""
     with duckdb.connect() as con:
         return _canonical(con.sql(f"FROM read_parquet('{folder}/**/*.parquet', hive_partitioning=false)"))
 
@@ -120,6 +91,8 @@ def content_hash(rows: pa.Table) -> str:
     """Return a hash of names and values, bit by bit."""
     digest = sha256(" ".join(rows.column_names).encode())
     for column in rows.columns:
-        values = column.to_pylist() if pa.types.is_string(column.type) else column.to_numpy().tobytes()
-        digest.update(values if isinstance(values, bytes) else repr(values).encode())
+        if pa.types.is_string(column.type):
+            digest.update(repr(column.to_pylist()).encode())
+        else:
+            digest.update(column.to_numpy().tobytes())
     return digest.hexdigest()
