@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 DASK = "dask://"
 
+PATIENCE = "10s"
+"""How long a Dask scheduler may take to answer."""
+
 
 class Pool(Protocol):
     """Workers, as a run sees them."""
@@ -210,7 +213,7 @@ class DaskPool:
             ) from error
         address = address if "://" in address else f"tcp://{address}"
         try:
-            self._client: Any = Client(address, set_as_default=False, timeout="10s")
+            self._client: Any = Client(address, set_as_default=False, timeout=PATIENCE)
         except (OSError, ValueError) as error:
             raise ForcedSQLError(f"no Dask scheduler answers at {address}: {error}") from error
         slots = sum(self._client.nthreads().values())

@@ -157,6 +157,7 @@ class _Job:
     rows: int = 0
     failed: dict[str, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    database: str = field(init=False)
     plan: Plan = field(init=False)
     remainder: Remainder = field(init=False)
 
@@ -171,6 +172,7 @@ class _Job:
     ) -> None:
         """Find out what is to be done."""
         with self._phase(PLANNING):
+            self.database = database_name(self.con)
             self.destination.prepare(self.con, self.config)
             requested = load_positions(self.con, positions, choice)
             self.plan = make_plan(
@@ -230,7 +232,7 @@ class _Job:
     def _task(self, planned: PlannedExposure, pool: Pool) -> ExposureTask:
         with self._phase(PLANNING):
             exposure_id = planned.exposure_id
-            layouts = look_up_layouts(self.con, database_name(self.con), [exposure_id])
+            layouts = look_up_layouts(self.con, self.database, [exposure_id])
             return ExposureTask(
                 run_id=self.run_id,
                 catalog=self.plan.requested.catalog,

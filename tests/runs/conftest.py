@@ -17,7 +17,7 @@ from forcedsql.simulate import SurveyDesign, simulate_epochs
 from forcedsql.tables import read_table
 
 EXPOSURES = 8
-DESIGN = SurveyDesign(exposures=EXPOSURES, objects=300, size=200, fields=3)
+DESIGN = SurveyDesign(exposures=EXPOSURES, objects=200, size=200, fields=3)
 OUTSIDE = 7
 """Positions added to the catalogue that are on no exposure; two of them have no coordinates."""
 

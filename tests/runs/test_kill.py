@@ -1,0 +1,127 @@
+"""kill -9 of the whole process tree at random times: nothing partial, nothing lost, nothing twice.
+
+``FORCEDSQL_KILLS`` says how often; 4 where it is not set.
+"""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from pyarrow import parquet
+
+from forcedsql.database import connect
+from forcedsql.runs import run
+from tests.runs.conftest import content_hash, folder_rows, table_rows
+
+KILLS = int(os.environ.get("FORCEDSQL_KILLS", "4"))
+SEED = int(os.environ.get("FORCEDSQL_KILL_SEED", "1"))
+
+
+@dataclass(frozen=True)
+class Uninterrupted:
+    """What a run gives that no one kills: hash of its rows, rows by exposure, and how long it takes."""
+
+    content: str
+    rows: Counter[str]
+    seconds: float
+
+
+def start(database: Path, destination: list[str]) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "forcedsql", "run", str(database), "--positions", "object"]
+    return subprocess.Popen(
+        [*command, "--workers", "2", *destination],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+
+
+def kill_at_a_random_time(database: Path, destination: list[str], longest: float, rng: random.Random) -> bool:
+    """Start a run and kill it and its workers; tell whether it was still at work."""
+    process = start(database, destination)
+    assert process.stderr is not None
+    if not process.stderr.readline().endswith("exposures\n"):  # "N rows to measure on M exposures"
+        assert process.wait() == 0
+        return False
+    time.sleep(rng.uniform(0.0, longest))
+    os.killpg(process.pid, signal.SIGKILL)
+    process.stderr.close()
+    return process.wait() == -signal.SIGKILL
+
+
+def check_folder(con, folder: Path, expected: Counter[str]) -> None:
+    """See that each file is whole, and that the ledger claims none that is not there."""
+    found = {}
+    for path in folder.rglob("*.parquet"):
+        with parquet.ParquetFile(path) as file:
+            rows = file.read()
+        (exposure_id,) = set(rows["exposure_id"].to_pylist())
+        assert len(rows) == expected[exposure_id]
+        found[exposure_id] = len(rows)
+    assert set(ledger(con)) <= set(found)
+
+
+def check_table(con, expected: Counter[str]) -> None:
+    """See that each exposure is there whole or not at all, as the ledger says."""
+    found = dict(con.execute("SELECT exposure_id, count(*) FROM forced_source GROUP BY ALL").fetchall())
+    assert all(found[exposure_id] == expected[exposure_id] for exposure_id in found)
+    assert set(ledger(con)) == set(found)
+
+
+def ledger(con) -> Counter[str]:
+    rows = con.execute("SELECT exposure_id FROM measurement_task WHERE status = 'done'").fetchall()
+    return Counter(row[0] for row in rows)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(survey, tmp_path_factory) -> Uninterrupted:
+    database = survey.copy_to(tmp_path_factory.mktemp("uninterrupted"))
+    with connect(database) as con:
+        started = time.monotonic()
+        run(con, "object", workers=2)
+        seconds = time.monotonic() - started
+        rows = table_rows(con)
+    return Uninterrupted(content_hash(rows), Counter(rows["exposure_id"].to_pylist()), seconds)
+
+
+@pytest.mark.parametrize("kind", ["folder", "table"])
+def test_a_killed_run_loses_and_doubles_nothing(survey, tmp_path, kind, uninterrupted):
+    database = survey.copy_to(tmp_path)
+    folder = tmp_path / "out"
+    destination = ["--out", str(folder)] if kind == "folder" else ["--into", "forced_source"]
+    rng = random.Random(f"{SEED} {kind}")
+    kills = 0
+    while kills < (KILLS + 1) // 2:
+        killed = kill_at_a_random_time(database, destination, uninterrupted.seconds, rng)
+        kills += killed
+        with connect(database) as con:
+            if kind == "folder":
+                check_folder(con, folder, uninterrupted.rows)
+            else:
+                check_table(con, uninterrupted.rows)
+            if not killed:
+                begin_anew(con, folder)
+    process = start(database, destination)
+    _, narration = process.communicate()
+    assert process.returncode == 0, narration
+    with connect(database) as con:
+        rows = folder_rows(folder) if kind == "folder" else table_rows(con)
+        assert content_hash(rows) == uninterrupted.content
+        assert ledger(con) == Counter(uninterrupted.rows.keys())
+    assert not list(folder.rglob("*.tmp"))
+
+
+def begin_anew(con, folder: Path) -> None:
+    """Take all results away: the run was done before it could be killed."""
+    con.execute("DELETE FROM measurement_task")
+    con.execute("DELETE FROM forced_source")
+    for path in folder.rglob("*.parquet"):
+        path.unlink()

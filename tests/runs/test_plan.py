@@ -1,0 +1,75 @@
+"""Plans against brute force: every position with every footprint."""
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from forcedsql.database import connect
+from forcedsql.database.footprint import Footprint
+from forcedsql.runs.plan import make_plan, positions_on
+from forcedsql.runs.requested_positions import ColumnChoice, load_positions
+from tests.runs.footprints import register, square_footprints
+
+MIDDLES = {"equator": (0.0, 0.0), "pole": (123.0, 89.9), "south": (359.95, -60.0)}
+
+
+@pytest.fixture
+def con():
+    with connect() as connection:
+        yield connection
+
+
+def scattered(footprints: list[Footprint], count: int) -> pa.Table:
+    rng = np.random.default_rng(2)
+    corners = np.concatenate([f.corners for f in footprints])
+    ra = rng.choice(corners[:, 0], count) + rng.normal(0, 0.1, count)
+    dec = np.clip(rng.choice(corners[:, 1], count) + rng.normal(0, 0.1, count), -90, 90)
+    return pa.table({"id": np.arange(count), "ra": ra, "dec": dec})
+
+
+def plan_of(con: duckdb.DuckDBPyConnection, positions: pa.Table, **options):
+    requested = load_positions(con, positions, ColumnChoice())
+    return make_plan(con, requested, **{"exposures": None, "config_digest": "c"} | options)
+
+
+@pytest.mark.parametrize("place", MIDDLES)
+def test_every_position_is_planned_on_the_exposures_that_contain_it(con, place):
+    footprints = square_footprints(30, centre=MIDDLES[place], spread=0.4)
+    register(con, footprints)
+    positions = scattered(footprints, 2000)
+    plan = plan_of(con, positions)
+    ra, dec = positions["ra"].to_numpy(), positions["dec"].to_numpy()
+    inside = np.array([f.contains(ra, dec) for f in footprints])
+    planned = {each.exposure_id: each.positions for each in plan.planned}
+    assert planned == {f"e{i}": n for i, n in enumerate(inside.sum(axis=1)) if n}
+    assert plan.uncovered == (~inside.any(axis=0)).sum() > 0
+    for i in range(0, len(footprints), 7):
+        assert positions_on(con, f"e{i}")["id"].to_pylist() == np.flatnonzero(inside[i]).tolist()
+
+
+def test_exposures_without_a_sky_projection_or_positions_are_told_apart(con):
+    footprints = square_footprints(3, centre=(10.0, 0.0), spread=0.0)
+    register(con, [*footprints, None, *square_footprints(1, centre=(200.0, 0.0), spread=0.0)])
+    plan = plan_of(con, pa.table({"id": [1], "ra": [10.0], "dec": [0.0]}))
+    assert [each.exposure_id for each in plan.planned] == ["e0", "e1", "e2"]
+    assert (plan.without_sky, plan.empty, plan.uncovered) == (("e3",), ("e4",), 0)
+
+
+def test_the_fingerprint_of_an_exposure_follows_its_own_positions(con):
+    register(
+        con,
+        [
+            *square_footprints(1, centre=(10.0, 0.0), spread=0.0),
+            *square_footprints(1, centre=(20.0, 0.0), spread=0.0),
+        ],
+    )
+    before, after = (
+        [
+            each.fingerprint
+            for each in plan_of(con, pa.table({"id": [1, 2], "ra": [10.0, ra], "dec": [0.0, 0.0]})).planned
+        ]
+        for ra in (20.0, 20.0001)
+    )
+    assert before[0] == after[0]
+    assert before[1] != after[1]
