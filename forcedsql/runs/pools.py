@@ -1,19 +1,15 @@
 """Where tasks run: worker processes, threads of this process, or a Dask cluster."""
 
-import os
-import signal
 import threading
-from collections.abc import Iterator
-from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
-from contextlib import contextmanager, suppress
-from multiprocessing import get_context
+from concurrent.futures import Executor, Future
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol
 
 from forcedsql.errors import ConfigError, ForcedSQLError
 from forcedsql.native import thread_limit
+from forcedsql.runs.process_pool import ProcessPool
 from forcedsql.runs.worker import WORKER_DIED, ExposureTask, TaskResult, failed_task, measure_task
-from forcedsql.runs.worker_process import start_worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,10 +32,7 @@ class Pool(Protocol):
         """Threads of the C kernel that each task may use; None leaves them as they are."""
 
     def submit(self, task: ExposureTask) -> "Future[TaskResult]":
-        """Have a task done."""
-
-    def renew(self) -> None:
-        """Start anew after workers died."""
+        """Have a task done; its future raises `WorkerDiedError` if its worker dies."""
 
     def close(self) -> None:
         """End, all tasks being done."""
@@ -75,65 +68,6 @@ def open_pool(executor: str, workers: int | None) -> Pool:
     return kinds[executor](workers or thread_limit())
 
 
-class ProcessPool:
-    """Processes of this machine, which end with this one however it ends.
-
-    Parameters
-    ----------
-    width : int
-        How many.  Together they use as many threads as this process might.
-    """
-
-    def __init__(self, width: int) -> None:
-        self.width = width
-        self.threads: int | None = max(1, thread_limit() // width)
-        self._start()
-
-    def _start(self) -> None:
-        context = get_context("spawn")  # a copy of this process would have DuckDB's locks without its threads
-        self._watched, self._alive = context.Pipe(duplex=False)
-        self._executor = ProcessPoolExecutor(
-            self.width, mp_context=context, initializer=start_worker, initargs=(self._watched,)
-        )
-
-    def submit(self, task: ExposureTask) -> "Future[TaskResult]":
-        """See `Pool`."""
-        with _interrupts_held_back():
-            return self._executor.submit(measure_task, task)
-
-    def renew(self) -> None:
-        """See `Pool`.
-
-        Raises
-        ------
-        ForcedSQLError
-            If the new processes die as well, before they have anything to do.
-        """
-        self.abandon()
-        self._start()
-        try:
-            with _interrupts_held_back():
-                answer = self._executor.submit(os.getpid)
-            answer.result()
-        except BrokenExecutor as error:
-            raise ForcedSQLError(
-                "worker processes die as soon as they start; a script that starts a run needs "
-                "if __name__ == '__main__', or executor='thread'"
-            ) from error
-
-    def close(self) -> None:
-        """See `Pool`."""
-        self._executor.shutdown()
-        self._alive.close()
-        self._watched.close()
-
-    def abandon(self) -> None:
-        """See `Pool`."""
-        self._alive.close()
-        self._watched.close()
-        self._executor.shutdown(wait=False, cancel_futures=True)
-
-
 class ThreadPool:
     """Threads of this process.
 
@@ -163,9 +97,6 @@ class ThreadPool:
         future: Future[TaskResult] = Future()
         self._queue.put((future, task))
         return future
-
-    def renew(self) -> None:
-        """Do nothing: threads do not die one by one."""
 
     def close(self) -> None:
         """See `Pool`."""
@@ -230,9 +161,6 @@ class DaskPool:
         at_work.add_done_callback(lambda done: _pass_on(done, task, future))
         return future
 
-    def renew(self) -> None:
-        """Do nothing: Dask starts its workers itself."""
-
     def close(self) -> None:
         """See `Pool`."""
         self._executor.shutdown()
@@ -255,16 +183,3 @@ def _pass_on(done: "Future[TaskResult]", task: ExposureTask, future: "Future[Tas
         future.set_result(failed_task(task, WORKER_DIED))
     else:
         future.set_exception(error)
-
-
-@contextmanager
-def _interrupts_held_back() -> Iterator[None]:
-    """Start processes that do not hear Ctrl-C; this thread hears it when it is done."""
-    if os.name != "posix":
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

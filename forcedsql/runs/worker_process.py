@@ -1,4 +1,4 @@
-"""How a worker process begins, and how it ends with the process that started it.
+"""A worker process: how it begins, does tasks one after the other, and ends.
 
 Nothing heavy is imported here: the linear algebra behind NumPy reads its number of threads
 from the environment when it is loaded.
@@ -7,28 +7,37 @@ from the environment when it is loaded.
 import os
 import signal
 import threading
-from contextlib import suppress
-from multiprocessing.connection import Connection
+from multiprocessing import parent_process
+from multiprocessing.connection import Connection, wait
 
 _THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
+READY = "ready"
+"""What a worker says when it can take tasks."""
 
-def start_worker(alive: Connection) -> None:
-    """Prepare a worker process: one thread for linear algebra, deaf to Ctrl-C, no orphan.
 
-    Parameters
-    ----------
-    alive : multiprocessing.connection.Connection
-        Reading end of a pipe that the parent holds open as long as it wants the worker.
+def serve(connection: Connection) -> None:
+    """Do the tasks that come over a connection until it is closed, or the parent dies.
+
+    Linear algebra has one thread, and Ctrl-C is the parent's affair: a terminal sends it to
+    every process.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the parent answers it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     for name in _THREAD_VARIABLES:
         os.environ.setdefault(name, "1")
-    threading.Thread(target=_end_with, args=(alive,), daemon=True, name="forcedsql-alive").start()
+    threading.Thread(target=_end_with_parent, daemon=True, name="forcedsql-parent").start()
+    from forcedsql.runs.worker import measure_task  # noqa: PLC0415 - loads NumPy
+
+    try:
+        connection.send(READY)
+        while True:
+            connection.send(measure_task(connection.recv()))
+    except (EOFError, OSError):
+        return  # the parent has closed the connection, or is gone
 
 
-def _end_with(alive: Connection) -> None:
-    """Leave as soon as the pipe is closed, by the parent or by its death."""
-    with suppress(EOFError, OSError):
-        alive.recv_bytes()
-    os._exit(1)
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,15 +47,13 @@ def start(database: Path, destination: list[str]) -> subprocess.Popen[str]:
 
 def kill_at_a_random_time(database: Path, destination: list[str], longest: float, rng: random.Random) -> bool:
     """Start a run and kill it and its workers; tell whether it was still at work."""
-    process = start(database, destination)
-    assert process.stderr is not None
-    if not process.stderr.readline().endswith("exposures\n"):  # "N rows to measure on M exposures"
-        assert process.wait() == 0
-        return False
-    time.sleep(rng.uniform(0.0, longest))
-    os.killpg(process.pid, signal.SIGKILL)
-    process.stderr.close()
-    return process.wait() == -signal.SIGKILL
+    with start(database, destination) as process:
+        assert process.stderr is not None
+        if process.stderr.readline().endswith("exposures\n"):  # "N rows to measure on M exposures"
+            time.sleep(rng.uniform(0.0, longest))
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+    return process.returncode == -signal.SIGKILL
 
 
 def check_folder(con, folder: Path, expected: Counter[str]) -> None:
@@ -109,8 +108,8 @@ def test_a_killed_run_loses_and_doubles_nothing(survey, tmp_path, kind, uninterr
                 check_table(con, uninterrupted.rows)
             if not killed:
                 begin_anew(con, folder)
-    process = start(database, destination)
-    _, narration = process.communicate()
+    with start(database, destination) as process:
+        _, narration = process.communicate()
     assert process.returncode == 0, narration
     with connect(database) as con:
         rows = folder_rows(folder) if kind == "folder" else table_rows(con)

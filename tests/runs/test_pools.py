@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from forcedsql.errors import ConfigError
+from forcedsql.errors import ConfigError, ForcedSQLError
 from forcedsql.runs import run
 from forcedsql.runs.pools import open_pool
 from tests.runs.conftest import EXPOSURES, content_hash, table_rows
@@ -39,14 +39,23 @@ def test_the_death_of_a_worker_costs_no_row(con):
     assert multiprocessing.active_children() == []
 
 
+def test_a_worker_that_cannot_begin_ends_the_run(con, monkeypatch):
+    monkeypatch.setattr("forcedsql.runs.process_pool.serve", os.getpid)  # takes no connection, so it fails
+    with pytest.raises(ForcedSQLError, match="ended as soon as it began"):
+        run(con, "object", workers=1)
+    assert con.execute("SELECT status FROM measurement_run").fetchall() == [("failed",)]
+
+
 def test_workers_end_with_the_process_that_started_them(tmp_path):
     code = """
-        import os, signal
-        from concurrent.futures import Future
-        from forcedsql.runs.pools import ProcessPool
+        import multiprocessing, os, signal, time
+        from forcedsql.runs.process_pool import ProcessPool
         if __name__ == "__main__":
             pool = ProcessPool(1)
-            print(pool._executor.submit(os.getpid).result(), flush=True)
+            pool.submit(None)
+            while not multiprocessing.active_children():
+                time.sleep(0.01)
+            print(multiprocessing.active_children()[0].pid, flush=True)
             os.kill(os.getpid(), signal.SIGKILL)
     """
     script = tmp_path / "killed.py"

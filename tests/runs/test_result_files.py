@@ -81,3 +81,18 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match=r"^cannot write to .*/file/out: Not a directory; .*--out$"):
         prepare_folder(tmp_path / "file" / "out")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no file modes here")
+def test_a_read_only_folder_is_one_line(tmp_path, monkeypatch):
+    tmp_path.chmod(0o755)
+    (tmp_path / "out").mkdir(mode=0o555)
+    monkeypatch.chdir(tmp_path)
+    user = os.geteuid()
+    if user == 0:  # who may write everywhere
+        os.seteuid(65534)
+    try:
+        with pytest.raises(OutputError, match=r"^cannot write to out: Permission denied; .*--out$"):
+            prepare_folder(Path("out"))
+    finally:
+        os.seteuid(user)
