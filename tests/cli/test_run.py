@@ -117,7 +117,7 @@ def test_a_file_system_that_takes_no_more_ends_the_run_and_loses_nothing(cli, tw
         r"^forcedsql: cannot write \S+: File too large; make room or name another", narration, re.MULTILINE
     )
     assert not list((tmp_path / "out").rglob("*.tmp"))
-    assert cli("run", *command).code == 0
+    assert cli("run", *command, "--executor", "thread").code == 0
     assert rows_of(tmp_path / "out") > 0
 
 
@@ -135,7 +135,7 @@ def test_ctrl_c_ends_at_once_and_says_how_to_go_on(cli, two_exposures, tmp_path)
     words = "interrupted; what is finished is kept; go on with: forcedsql run"
     assert narration == f"{words} {' '.join(map(str, command))} --set radii=3,6\n"
     assert answered < 1.0
-    assert cli("run", *command, "--set", "radii=3,6").code == 0
+    assert cli("run", *command, "--set", "radii=3,6", "--executor", "thread").code == 0
 
 
 def test_the_command_that_goes_on_is_quoted_for_a_shell(cli, database, monkeypatch):

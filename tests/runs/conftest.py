@@ -16,8 +16,8 @@ from forcedsql.database import connect, ingest, load_catalog
 from forcedsql.simulate import SurveyDesign, simulate_epochs
 from forcedsql.tables import read_table
 
-EXPOSURES = 8
-DESIGN = SurveyDesign(exposures=EXPOSURES, objects=200, size=200, fields=3)
+EXPOSURES = 5
+DESIGN = SurveyDesign(exposures=EXPOSURES, objects=120, size=200, fields=2, bands=("g", "r"))
 OUTSIDE = 7
 """Positions added to the catalogue that are on no exposure; two of them have no coordinates."""
 

@@ -1,4 +1,4 @@
-"""kill -9 of the whole process tree at random times: nothing partial, nothing lost, nothing twice.
+"""kill -9 at random times, of the whole process tree or the parent: nothing partial, lost or twice.
 
 ``FORCEDSQL_KILLS`` says how often; 4 where it is not set.
 """
@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -34,10 +35,10 @@ class Uninterrupted:
     seconds: float
 
 
-def start(database: Path, destination: list[str]) -> subprocess.Popen[str]:
+def start(database: Path, destination: list[str], executor: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "forcedsql", "run", str(database), "--positions", "object"]
     return subprocess.Popen(
-        [*command, "--workers", "2", *destination],
+        [*command, "--executor", executor, "--workers", "2", *destination],
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
@@ -45,15 +46,29 @@ def start(database: Path, destination: list[str]) -> subprocess.Popen[str]:
     )
 
 
-def kill_at_a_random_time(database: Path, destination: list[str], longest: float, rng: random.Random) -> bool:
-    """Start a run and kill it and its workers; tell whether it was still at work."""
-    with start(database, destination) as process:
+def kill_at_a_random_time(process: subprocess.Popen[str], longest: float, rng: random.Random) -> bool:
+    """Kill a run, with its workers or alone; tell whether it was still at work."""
+    with process:
         assert process.stderr is not None
         if process.stderr.readline().endswith("exposures\n"):  # "N rows to measure on M exposures"
             time.sleep(rng.uniform(0.0, longest))
+            kill = rng.choice([os.kill, os.killpg])
             with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+                kill(process.pid, signal.SIGKILL)
+            wait_for_the_end_of_group(process)
     return process.returncode == -signal.SIGKILL
+
+
+def wait_for_the_end_of_group(process: subprocess.Popen[str]) -> None:
+    """See that no worker outlives its parent by more than some seconds, on a busy machine."""
+    process.wait()
+    for _ in range(200):
+        try:
+            os.killpg(process.pid, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.05)
+    pytest.fail("a worker lives on without its parent")
 
 
 def check_folder(con, folder: Path, expected: Counter[str]) -> None:
@@ -85,7 +100,7 @@ def uninterrupted(survey, tmp_path_factory) -> Uninterrupted:
     database = survey.copy_to(tmp_path_factory.mktemp("uninterrupted"))
     with connect(database) as con:
         started = time.monotonic()
-        run(con, "object", workers=2)
+        run(con, "object", executor="thread", workers=2)
         seconds = time.monotonic() - started
         rows = table_rows(con)
     return Uninterrupted(content_hash(rows), Counter(rows["exposure_id"].to_pylist()), seconds)
@@ -97,9 +112,11 @@ def test_a_killed_run_loses_and_doubles_nothing(survey, tmp_path, kind, uninterr
     folder = tmp_path / "out"
     destination = ["--out", str(folder)] if kind == "folder" else ["--into", "forced_source"]
     rng = random.Random(f"{SEED} {kind}")
+    executors = cycle(["process", "thread"])
     kills = 0
     while kills < (KILLS + 1) // 2:
-        killed = kill_at_a_random_time(database, destination, uninterrupted.seconds, rng)
+        process = start(database, destination, next(executors))
+        killed = kill_at_a_random_time(process, uninterrupted.seconds, rng)
         kills += killed
         with connect(database) as con:
             if kind == "folder":
@@ -108,7 +125,7 @@ def test_a_killed_run_loses_and_doubles_nothing(survey, tmp_path, kind, uninterr
                 check_table(con, uninterrupted.rows)
             if not killed:
                 begin_anew(con, folder)
-    with start(database, destination) as process:
+    with start(database, destination, "thread") as process:
         _, narration = process.communicate()
     assert process.returncode == 0, narration
     with connect(database) as con:
