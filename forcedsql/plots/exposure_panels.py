@@ -72,8 +72,8 @@ def plot_exposure_panels(
 
     Raises
     ------
-    TableError
-        If the file cannot be written.
+    OutputError, TableError
+        If the file cannot be written, or its suffix is not known.
     """
     names = list(comparisons)
     ratio = _typical([comparisons[name].ratio for name in names])
