@@ -127,4 +127,4 @@ def test_as_many_steps_are_made_as_were_announced():
     )
     steps = []
     run(options, step=lambda: steps.append(1))
-    assert len(steps) == options.steps == 5
+    assert len(steps) == options.steps == 6
