@@ -5,9 +5,11 @@ footprints decide.  Nothing is kept but numbers and hashes per exposure: the pos
 exposure are fetched when its turn comes.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 
 from forcedsql.errors import ConfigError, DatabaseError
@@ -15,6 +17,9 @@ from forcedsql.exposure_file import RegisteredExposure
 from forcedsql.measure.positions import MOTION_NAMES
 from forcedsql.runs.requested_positions import RequestedPositions, is_query
 from forcedsql.runs.stored_result import Fingerprint
+
+PORTION_EXPOSURES, PORTION_ROWS = 32, 200_000
+"""Exposures, and rows, whose positions are fetched by one query."""
 
 _MOTION = ", ".join(MOTION_NAMES)
 
@@ -139,16 +144,42 @@ def make_plan(
     )
 
 
-def positions_on(con: duckdb.DuckDBPyConnection, exposure_id: str) -> pa.Table:
-    """Return the positions on a planned exposure, in order of id, ra and dec.
+def in_portions(planned: Sequence[PlannedExposure]) -> Iterator[tuple[PlannedExposure, ...]]:
+    """Yield planned exposures in order, as many at a time as one query serves well."""
+    portion: list[PlannedExposure] = []
+    for each in planned:
+        if portion and sum(one.positions for one in portion) + each.positions > PORTION_ROWS:
+            yield tuple(portion)
+            portion = []
+        portion.append(each)
+        if len(portion) == PORTION_EXPOSURES:
+            yield tuple(portion)
+            portion = []
+    if portion:
+        yield tuple(portion)
+
+
+def positions_on(con: duckdb.DuckDBPyConnection, planned: Sequence[PlannedExposure]) -> dict[str, pa.Table]:
+    """Return the positions on planned exposures, each in order of id, ra and dec.
 
     Returns
     -------
-    pyarrow.Table
-        id (int64), ra and dec (float64, degree, ICRS), and the columns of `MOTION_NAMES`.
+    dict of str to pyarrow.Table
+        By exposure id: id (int64), ra and dec (float64, degree, ICRS), and the columns of
+        `MOTION_NAMES`.
     """
-    query = f'SELECT id, ra, "dec", {_MOTION} FROM run_pairs WHERE exposure_id = ? ORDER BY id, ra, "dec"'  # noqa: S608 - names of ours
-    return con.sql(query, params=[exposure_id]).to_arrow_table()
+    query = (
+        f'SELECT id, ra, "dec", {_MOTION} FROM run_pairs WHERE exposure_id = ANY(?) '  # noqa: S608 - names of ours
+        'ORDER BY exposure_id, id, ra, "dec"'
+    )
+    in_order = sorted(planned, key=lambda each: each.exposure_id)
+    rows = con.sql(query, params=[[each.exposure_id for each in in_order]]).to_arrow_table()
+    found, first = {}, 0
+    for each in in_order:
+        # A copy: what is pickled of a slice is the whole table that it is of.
+        found[each.exposure_id] = rows.take(np.arange(first, first + each.positions))
+        first += each.positions
+    return found
 
 
 def _select_exposures(con: duckdb.DuckDBPyConnection, exposures: str | None) -> None:

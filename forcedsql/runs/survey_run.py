@@ -24,7 +24,7 @@ from forcedsql.runs.ledger import (
     start_run,
     transaction,
 )
-from forcedsql.runs.plan import Plan, PlannedExposure, make_plan, positions_on
+from forcedsql.runs.plan import Plan, PlannedExposure, in_portions, make_plan, positions_on
 from forcedsql.runs.pools import Pool, open_pool
 from forcedsql.runs.report import PLANNING, STORING, RunReport, RunWatcher, SilentWatcher
 from forcedsql.runs.requested_positions import ColumnChoice, load_positions
@@ -193,10 +193,9 @@ class _Job:
     def measure(self, pool: Pool) -> None:
         """Measure what is left to do, and record it exposure by exposure."""
         planned = {each.exposure_id: each for each in self.remainder.todo}
-        tasks = (self._task(each, pool) for each in planned.values())
         try:
             self.run_id = start_run(self.con, self.config, self.plan.requested.catalog)
-            for task, result in run_tasks(pool, tasks):
+            for task, result in run_tasks(pool, self._tasks(pool)):
                 self._finish(planned[task.exposure.exposure_id], result)
             pool.close()
         except BaseException as problem:
@@ -229,21 +228,23 @@ class _Job:
             elapsed=time.perf_counter() - self.started,
         )
 
-    def _task(self, planned: PlannedExposure, pool: Pool) -> ExposureTask:
-        with self._phase(PLANNING):
-            exposure_id = planned.exposure_id
-            layouts = look_up_layouts(self.con, self.database, [exposure_id])
-            return ExposureTask(
-                run_id=self.run_id,
-                catalog=self.plan.requested.catalog,
-                exposure=planned.exposure,
-                layout=layouts.get(exposure_id, ""),
-                positions=positions_on(self.con, exposure_id),
-                config=self.config,
-                fingerprint=planned.fingerprint,
-                folder=self.destination.folder,
-                threads=pool.threads,
-            )
+    def _tasks(self, pool: Pool) -> Iterator[ExposureTask]:
+        for portion in in_portions(self.remainder.todo):
+            with self._phase(PLANNING):
+                positions = positions_on(self.con, portion)
+                layouts = look_up_layouts(self.con, self.database, list(positions))
+            for planned in portion:
+                yield ExposureTask(
+                    run_id=self.run_id,
+                    catalog=self.plan.requested.catalog,
+                    exposure=planned.exposure,
+                    layout=layouts.get(planned.exposure_id, ""),
+                    positions=positions[planned.exposure_id],
+                    config=self.config,
+                    fingerprint=planned.fingerprint,
+                    folder=self.destination.folder,
+                    threads=pool.threads,
+                )
 
     def _finish(self, planned: PlannedExposure, result: TaskResult) -> None:
         """Keep a result with its line in the ledger, or the line alone if it failed."""

@@ -7,8 +7,10 @@ import pytest
 
 from forcedsql.database import connect
 from forcedsql.database.footprint import Footprint
-from forcedsql.runs.plan import make_plan, positions_on
+from forcedsql.exposure_file import RegisteredExposure
+from forcedsql.runs.plan import PlannedExposure, in_portions, make_plan, positions_on
 from forcedsql.runs.requested_positions import ColumnChoice, load_positions
+from forcedsql.runs.stored_result import Fingerprint
 from tests.runs.footprints import register, square_footprints
 
 MIDDLES = {"equator": (0.0, 0.0), "pole": (123.0, 89.9), "south": (359.95, -60.0)}
@@ -44,8 +46,10 @@ def test_every_position_is_planned_on_the_exposures_that_contain_it(con, place):
     planned = {each.exposure_id: each.positions for each in plan.planned}
     assert planned == {f"e{i}": n for i, n in enumerate(inside.sum(axis=1)) if n}
     assert plan.uncovered == (~inside.any(axis=0)).sum() > 0
-    for i in range(0, len(footprints), 7):
-        assert positions_on(con, f"e{i}")["id"].to_pylist() == np.flatnonzero(inside[i]).tolist()
+    found = positions_on(con, plan.planned)
+    assert sum(table.get_total_buffer_size() for table in found.values()) < 100 * sum(planned.values())
+    for i in np.flatnonzero(inside.any(axis=1)):
+        assert found[f"e{i}"]["id"].to_pylist() == np.flatnonzero(inside[i]).tolist()
 
 
 def test_exposures_without_a_sky_projection_or_positions_are_told_apart(con):
@@ -54,6 +58,24 @@ def test_exposures_without_a_sky_projection_or_positions_are_told_apart(con):
     plan = plan_of(con, pa.table({"id": [1], "ra": [10.0], "dec": [0.0]}))
     assert [each.exposure_id for each in plan.planned] == ["e0", "e1", "e2"]
     assert (plan.without_sky, plan.empty, plan.uncovered) == (("e3",), ("e4",), 0)
+
+
+@pytest.mark.parametrize(
+    ("positions", "sizes"),
+    [
+        ([], []),
+        ([1] * 70, [32, 32, 6]),
+        ([150_000, 50_000, 1, 300_000, 2], [2, 1, 1, 1]),
+    ],
+)
+def test_positions_are_fetched_for_some_exposures_at_a_time(positions, sizes):
+    exposure = RegisteredExposure("", "", 0, 0, "")
+    planned = [
+        PlannedExposure(exposure, n, Fingerprint("", "", str(i)), True) for i, n in enumerate(positions)
+    ]
+    portions = list(in_portions(planned))
+    assert [len(portion) for portion in portions] == sizes
+    assert [each for portion in portions for each in portion] == planned
 
 
 def test_the_fingerprint_of_an_exposure_follows_its_own_positions(con):
