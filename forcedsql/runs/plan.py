@@ -32,14 +32,22 @@ JOIN run_exposures e ON e.exposure_id = c.exposure_id
 WHERE inside_edges(e.footprint, p.x, p.y, p.z)
 """  # noqa: S608 - names of ours
 
+_COUNTS = """
+CREATE OR REPLACE TEMP TABLE run_counts AS
+SELECT
+    exposure_id,
+    count(*) AS positions,
+    sum(digest) AS digest,
+    count(DISTINCT position) AS covered,
+    grouping(exposure_id) = 1 AS is_total
+FROM run_pairs GROUP BY GROUPING SETS ((exposure_id), ())
+"""
+
 _PLANNED = """
-WITH counted AS (
-    SELECT exposure_id, count(*) AS positions, sum(digest) AS digest FROM run_pairs GROUP BY exposure_id
-)
 SELECT
     e.exposure_id, e.access_url, e.file_size, e.file_mtime_ns, e.sha256, o.options, o.side_files,
     e.psf_kind IS NOT NULL, e.footprint IS NOT NULL, n.positions, n.digest
-FROM run_exposures e LEFT JOIN counted n USING (exposure_id)
+FROM run_exposures e LEFT JOIN run_counts n USING (exposure_id)
 LEFT JOIN exposure_options o USING (exposure_id)
 ORDER BY e.exposure_id
 """
@@ -123,6 +131,7 @@ def make_plan(
     """
     _select_exposures(con, exposures)
     con.execute(_PAIRS)
+    con.execute(_COUNTS)
     planned, empty, without_sky = [], [], []
     for *file, has_psf, has_sky, positions, digest in con.execute(_PLANNED).fetchall():
         exposure = RegisteredExposure(*file)
@@ -133,7 +142,7 @@ def make_plan(
         else:
             made_from = Fingerprint(config_digest, exposure.digest, f"{positions}:{int(digest):x}")
             planned.append(PlannedExposure(exposure, int(positions), made_from, bool(has_psf)))
-    ((covered,),) = con.execute("SELECT count(DISTINCT position) FROM run_pairs").fetchall()
+    ((covered,),) = con.execute("SELECT covered FROM run_counts WHERE is_total").fetchall()
     return Plan(
         requested=requested,
         planned=tuple(planned),

@@ -18,13 +18,11 @@ from forcedsql.database.footprint import COVERAGE_ORDER
 from forcedsql.database.quoting import quote_identifier
 from forcedsql.errors import TableError
 from forcedsql.measure.positions import DEC_NAMES, ID_NAMES, MOTION_NAMES, RA_NAMES, Positions, find_positions
+from forcedsql.runs.row_digests import row_digests
 from forcedsql.tables import FORMATS, read_table
 
 _QUERY = re.compile(r"\s*(select|from|with|values)\s", re.IGNORECASE)
 _ARROW_NAME = "forcedsql_requested"
-
-# What is NULL leaves nothing behind, so that plain positions have the hash of id, ra and dec.
-_MOTION_TEXT = ", ".join(f"' {name} ' || {name}" for name in MOTION_NAMES)
 
 _INDEXED = f"""
 CREATE OR REPLACE TEMP TABLE run_positions AS
@@ -38,7 +36,7 @@ SELECT
     cos(radians("dec")) * cos(radians(ra)) AS x,
     cos(radians("dec")) * sin(radians(ra)) AS y,
     sin(radians("dec")) AS z,
-    md5_number_lower(concat(id, ' ', ra, ' ', "dec", {_MOTION_TEXT})) AS digest
+    digest
 FROM {_ARROW_NAME}
 ORDER BY cell
 """  # noqa: S608 - names and a number of ours
@@ -97,14 +95,15 @@ def load_positions(con: duckdb.DuckDBPyConnection, source: Any, choice: ColumnCh
             f"positions of {catalog}: ids are {found.ids.type}, and a run needs whole numbers: "
             "take row_number() OVER () AS id"
         )
-    table = pa.table({"id": found.ids, "ra": found.ra, "dec": found.dec} | _motion_columns(found))
-    con.register(_ARROW_NAME, table)
+    columns = {"id": found.ids, "ra": pa.array(found.ra), "dec": pa.array(found.dec)}
+    columns |= _motion_columns(found)
+    con.register(_ARROW_NAME, pa.table(columns | {"digest": pa.array(row_digests(columns))}))
     try:
         con.execute(_INDEXED)
     finally:
         con.unregister(_ARROW_NAME)
     ((unplaced,),) = con.execute("SELECT count(*) FROM run_positions WHERE cell IS NULL").fetchall()
-    return RequestedPositions(catalog, table.num_rows, int(unplaced))
+    return RequestedPositions(catalog, len(found), int(unplaced))
 
 
 def _motion_columns(positions: Positions) -> dict[str, pa.Array]:

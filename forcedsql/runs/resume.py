@@ -64,12 +64,12 @@ def find_remainder(
             failed_before[exposure_id] = failure[1]
         else:
             todo.append(planned)
-    of_plan = {planned.exposure_id for planned in plan.planned}
+    of_plan, empty = {planned.exposure_id for planned in plan.planned}, set(plan.empty)
     outdated = tuple(
         exposure_id
         for exposure_id, result in stored.items()
         if exposure_id not in of_plan
-        and (exposure_id in plan.empty or result.fingerprint.config_digest != plan.config_digest)
+        and (exposure_id in empty or result.fingerprint.config_digest != plan.config_digest)
     )
     return Remainder(tuple(todo), tuple(unchanged), unrecorded, failed_before, outdated)
 
