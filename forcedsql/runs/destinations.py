@@ -16,9 +16,12 @@ from forcedsql.database.registry import FORCED_SOURCE, creation_of, forced_sourc
 from forcedsql.errors import ConfigError
 from forcedsql.runs.ledger import Ledger, transaction
 from forcedsql.runs.result_files import prepare_folder, stored_results
-from forcedsql.runs.stored_result import StoredResult
+from forcedsql.runs.stored_result import Fingerprint, StoredResult
 
 _ARROW_NAME = "forcedsql_result"
+
+_UNKNOWN = StoredResult("", "somewhere else", Fingerprint("", "", ""), 0)
+"""Rows in a result table that no run of this database put there."""
 
 
 class Destination(Protocol):
@@ -48,7 +51,7 @@ class Destination(Protocol):
         """
 
     def stored(self, con: duckdb.DuckDBPyConnection, ledger: Ledger) -> dict[str, StoredResult]:
-        """Return the whole results that are there, by exposure."""
+        """Return the whole results that are there, by exposure, and those of unknown origin."""
 
     def store(self, con: duckdb.DuckDBPyConnection, exposure_id: str, rows: pa.Table | None) -> None:
         """Put the rows of an exposure there, in the caller's transaction."""
@@ -133,11 +136,14 @@ class ResultTable:
         for exposure_id, run_id, count in rows:
             found.setdefault(exposure_id, []).append((run_id, count))
         self._present = set(found)
-        return {
-            exposure_id: result
-            for exposure_id, result in ledger.done.items()
-            if found.get(exposure_id) == [(result.run_id, result.rows)]
-        }
+        stored = {}
+        for exposure_id, counts in found.items():
+            recorded = ledger.done.get(exposure_id)
+            if recorded is not None and counts == [(recorded.run_id, recorded.rows)]:
+                stored[exposure_id] = recorded
+            elif recorded is None or any(run_id != recorded.run_id for run_id, _ in counts):
+                stored[exposure_id] = _UNKNOWN
+        return stored
 
     def store(self, con: duckdb.DuckDBPyConnection, exposure_id: str, rows: pa.Table | None) -> None:
         """Replace the rows of an exposure."""

@@ -171,8 +171,8 @@ def transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
     except duckdb.Error as error:
         reason = str(error).splitlines()[0]
         raise OutputError(
-            f"cannot write to the database: {reason}; what was committed is kept: make room, and run the "
-            "same command again"
+            f"cannot write to the database: {reason}; what was committed is kept: make room, or see that it "
+            "may be written to, and run the same command again"
         ) from error
 
 

@@ -168,9 +168,9 @@ class DaskPool:
 
     def abandon(self) -> None:
         """See `Pool`; what a worker is measuring it finishes, and no one hears of it."""
-        with suppress(Exception):  # whatever is wrong with the cluster, this end lets go of it
-            self._executor.shutdown(wait=False, cancel_futures=True)
-            self._client.close(timeout=0.5)
+        for let_go in (lambda: self._executor.shutdown(wait=False), lambda: self._client.close(timeout=0.5)):
+            with suppress(Exception):  # whatever is wrong with the cluster, this end lets go of it
+                let_go()
 
 
 def _pass_on(done: "Future[TaskResult]", task: ExposureTask, future: "Future[TaskResult]") -> None:

@@ -13,7 +13,7 @@ from forcedsql.config import MeasurementConfig
 from forcedsql.database import config_of, connect
 from forcedsql.database.connection import database_name
 from forcedsql.database.registry import FORCED_SOURCE, look_up_layouts
-from forcedsql.errors import ConfigError, OutputError
+from forcedsql.errors import ConfigError, DatabaseError, OutputError
 from forcedsql.runs.destinations import Destination, ResultFolder, ResultTable
 from forcedsql.runs.dispatch import run_tasks
 from forcedsql.runs.ledger import (
@@ -107,7 +107,8 @@ def run(
         raise ConfigError("results go to a folder (out) or to a table (into), not both")
     destination: Destination = ResultTable(into or FORCED_SOURCE) if out is None else ResultFolder(Path(out))
     choice = ColumnChoice(id_column=id_column, ra_column=ra_column, dec_column=dec_column, unit=unit)
-    with _interrupts_by_their_name(), _cursor_of(database) as con:
+    with _errors_by_their_names(), _cursor_of(database) as con:
+        _require_open(con)
         if config is None:
             config = MeasurementConfig() if isinstance(database, str | Path) else config_of(con)
         job = _Job(con, destination, config, watcher or SilentWatcher())
@@ -129,13 +130,25 @@ def _cursor_of(database: duckdb.DuckDBPyConnection | str | Path) -> Iterator[duc
 
 
 @contextmanager
-def _interrupts_by_their_name() -> Iterator[None]:
+def _errors_by_their_names() -> Iterator[None]:
+    """Turn what DuckDB raises into errors of ours and, where that is what it was, an interrupt."""
     try:
         yield
+    except duckdb.Error as problem:
+        raise DatabaseError(f"the database failed: {str(problem).splitlines()[0]}") from problem
     except RuntimeError as problem:
         if _is_interrupt(problem):
             raise KeyboardInterrupt from problem
         raise
+
+
+def _require_open(con: duckdb.DuckDBPyConnection) -> None:
+    """Refuse a safe connection: a run opens whatever files the registry names."""
+    ((allowed,),) = con.execute("SELECT current_setting('enable_external_access')").fetchall()
+    if not allowed:
+        raise ConfigError(
+            "a run reads and writes files, which a safe connection may not; open one without safe=True"
+        )
 
 
 def _is_interrupt(problem: BaseException) -> bool:

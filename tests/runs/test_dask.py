@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import pytest
 
@@ -53,6 +54,23 @@ def test_a_cluster_gives_the_rows_of_threads_even_if_a_worker_dies(con, cluster)
     assert content_hash(table_rows(con, "by_dask")) == content_hash(table_rows(con))
     workers = con.execute("SELECT DISTINCT worker FROM measurement_task WHERE destination = 'table:by_dask'")
     assert f":{os.getpid()}" not in str(workers.fetchall())
+
+
+def test_an_interrupted_run_takes_its_tasks_off_the_cluster(con, tmp_path, cluster):
+    address, client = cluster
+
+    class Impatient(KillsOneWorker):
+        def finished(self, exposure_id, rows, error):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(con, "object", out=tmp_path / "out", executor=f"dask://{address}", watcher=Impatient(None))
+    for _ in range(100):
+        if not any(client.processing().values()):
+            break
+        time.sleep(0.05)
+    assert not any(client.processing().values())
+    assert con.execute("SELECT status FROM measurement_run").fetchall() == [("interrupted",)]
 
 
 def test_a_cluster_that_is_not_there_is_one_line(monkeypatch):

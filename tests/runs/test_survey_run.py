@@ -12,7 +12,7 @@ import pytest
 import forcedsql
 from forcedsql.config import MeasurementConfig
 from forcedsql.database import ingest, load_catalog
-from forcedsql.errors import ConfigError, DatabaseError
+from forcedsql.errors import ConfigError, DatabaseError, OutputError
 from forcedsql.runs import run
 from forcedsql.runs.result_files import result_path
 from forcedsql.simulate.bad_files import FAULTS
@@ -245,6 +245,27 @@ def test_results_of_another_catalogue_are_replaced_only_on_request(con, out):
     replaced = run(con, query, out=out, executor="thread", config=FEW, replace=True)
     assert replaced.measured == EXPOSURES
     assert {i % 2 for i in folder_rows(out)["id"].to_pylist()} == {0}
+
+
+def test_rows_of_unknown_origin_are_replaced_only_on_request(survey, con):
+    con.execute(
+        "INSERT INTO forced_source (run_id, exposure_id, id) VALUES ('by hand', ?, 5)", [survey.ids[0]]
+    )
+    with pytest.raises(ConfigError, match="holds results for positions from 'somewhere else'"):
+        run(con, "object", executor="thread")
+    assert run(con, "object", executor="thread", replace=True).measured == EXPOSURES
+    assert con.execute("SELECT count(*) FROM forced_source WHERE run_id = 'by hand'").fetchall() == [(0,)]
+
+
+def test_a_safe_connection_starts_no_run(database, out):
+    with forcedsql.connect(database, safe=True) as con, pytest.raises(ConfigError, match="safe connection"):
+        run(con, "object", out=out)
+
+
+def test_a_read_only_database_takes_no_run(database, out):
+    with forcedsql.connect(database, read_only=True) as con, pytest.raises(OutputError, match="read-only"):
+        run(con, "object", out=out, executor="thread")
+    assert not list(out.rglob("*.parquet"))
 
 
 def test_exposures_that_lose_all_positions_are_named(survey, con, out):
