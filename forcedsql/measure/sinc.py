@@ -22,7 +22,7 @@ SincShift = Literal["lanczos5", "exact"]
 TAPS = 10
 """Number of taps of the Lanczos-5 kernel."""
 
-_RANK_TOLERANCE = 1e-10
+_RANK_TOLERANCE = 1e-9
 _CHEBYSHEV_TERMS = 14
 _ROW_MULTIPLE = 64
 

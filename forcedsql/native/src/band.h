@@ -1,4 +1,4 @@
-/* Lanczos-5 shifts of rows of numbers: eleven taps, applied to vectors of neighbours.
+/* Lanczos-5 shifts of rows of numbers: ten taps, applied to vectors of neighbours.
 
    Reading each tap's neighbours would split most reads over two cache lines.  Here every
    input is read once, and multiplied by the weights that it has in a vector of outputs. */

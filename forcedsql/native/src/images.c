@@ -51,19 +51,19 @@ static void move_along_x(const struct canvas *canvas, const double *image, int64
     doubles band[BAND];
     int64_t stride = canvas->stride;
     double taps[TAPS];
-    lanczos5_taps(dx, taps);
+    int first = lanczos5_taps(dx, taps);
     make_band(taps, band);
     memset(canvas->padded, 0, (size_t)(ROWS * stride) * sizeof(double));
     for (int64_t j = 0; j < height; j += ROWS) {
         for (int64_t r = 0; r < ROWS && j + r < height; r++)
             copy(canvas->padded + r * stride + ORDER, image + (j + r) * row_stride, width);
         for (int64_t i = 0; i < width; i += LANES)
-            apply_band(band, canvas->padded + i, stride, canvas->rows + (j + ORDER) * stride + i, stride, ROWS);
+            apply_band(band, canvas->padded + first + i, stride, canvas->rows + (j + ORDER) * stride + i, stride, ROWS);
     }
     memset(canvas->rows + (height + ORDER) * stride, 0, (size_t)((ORDER + ROWS) * stride) * sizeof(double));
 }
 
-/* ROWS rows of the sum of taps[t] times the row t further on; `rows` of them are wanted. */
+/* ROWS rows of the sum of taps[t] times row `row` + t of the canvas; `rows` of them are wanted. */
 static void move_along_y(const struct canvas *canvas, int64_t row, int64_t width, const doubles taps[TAPS],
                          double *to, int64_t to_stride, int64_t rows) {
     for (int64_t i = 0; i < width; i += LANES) {
@@ -92,12 +92,12 @@ static void shift(const struct shift_images_task *task, int64_t i, const struct 
     int64_t height = block->height[i], width = block->width[i], stride = task->moved_row_stride;
     double taps[TAPS];
     doubles taps_y[TAPS];
-    lanczos5_taps(task->dy[i], taps);
+    int first = lanczos5_taps(task->dy[i], taps);
     for (int t = 0; t < TAPS; t++) taps_y[t] = all_of(taps[t]);
     move_along_x(canvas, block->images + i * block->stride, block->row_stride, height, width,
                  task->dx[i]);
     for (int64_t j = 0; j < height; j += ROWS)
-        move_along_y(canvas, j, width, taps_y, moved + j * stride, stride, height - j);
+        move_along_y(canvas, j + first, width, taps_y, moved + j * stride, stride, height - j);
     for (int64_t j = 0; j < task->plane_height; j++) {
         int64_t filled = j < height ? width : 0;
         for (int64_t k = filled; k < task->plane_width; k++) moved[j * stride + k] = 0.0;

@@ -6,6 +6,8 @@
 
 #include <math.h>
 
+enum { TOGETHER = 4 };
+
 /* The pixels of one box, as double vectors: model, image and variance. */
 struct box {
     int64_t pixels;
@@ -74,28 +76,43 @@ INLINE doubles squared_residual(const struct box *box, double amplitude, int64_t
     return residual * residual;
 }
 
-/* Divisions cost most of this sum, so two fractions share one; where that is no number, as next
-   to a variance of zero, each has its own. */
+struct fraction {
+    doubles top, bottom;
+};
+
+INLINE struct fraction added(struct fraction a, struct fraction b) {
+    return (struct fraction){a.top * b.bottom + b.top * a.bottom, a.bottom * b.bottom};
+}
+
+INLINE struct fraction term(const struct box *box, double amplitude, int64_t p) {
+    return (struct fraction){squared_residual(box, amplitude, p), load(box->variance + p)};
+}
+
+/* Divisions cost most of this sum, so TOGETHER fractions share one; where that is no number, as
+   next to a variance of zero, each has its own. */
 static double chi_squared(const struct box *box, double amplitude) {
     doubles sum = all_of(0.0);
-    for (int64_t p = 0; p < box->pixels; p += 2 * LANES) {
-        doubles first = squared_residual(box, amplitude, p);
-        doubles second = squared_residual(box, amplitude, p + LANES);
-        doubles v1 = load(box->variance + p), v2 = load(box->variance + p + LANES);
-        sum += (first * v2 + second * v1) / (v1 * v2);
+    for (int64_t p = 0; p < box->pixels; p += TOGETHER * LANES) {
+        struct fraction first = added(term(box, amplitude, p), term(box, amplitude, p + LANES));
+        struct fraction second =
+            added(term(box, amplitude, p + 2 * LANES), term(box, amplitude, p + 3 * LANES));
+        struct fraction all = added(first, second);
+        sum += all.top / all.bottom;
     }
     double chi2 = sum_of_lanes(sum);
     if (isfinite(chi2)) return chi2;
     sum = all_of(0.0);
-    for (int64_t p = 0; p < box->pixels; p += LANES)
-        sum += squared_residual(box, amplitude, p) / load(box->variance + p);
+    for (int64_t p = 0; p < box->pixels; p += LANES) {
+        struct fraction one = term(box, amplitude, p);
+        sum += one.top / one.bottom;
+    }
     return sum_of_lanes(sum);
 }
 
 int FOR_ISA(psf_sums)(const void *argument, int64_t begin, int64_t end) {
     const struct psf_sums_task *task = argument;
     struct box box = {.pixels = task->height * task->width};
-    int64_t padded = round_up(box.pixels, 2 * MAX_LANES);
+    int64_t padded = round_up(box.pixels, TOGETHER * MAX_LANES);
     double *room = scratch(3 * padded, sizeof(double));
     if (!room) return -1;
     box.model = room;

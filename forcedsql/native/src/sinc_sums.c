@@ -15,7 +15,8 @@ struct pixels {
 
 /* What moves vectors along one axis: taps as a band, or the weights of the terms. */
 struct shift {
-    int64_t first;
+    int64_t first;  /* element that moves first */
+    int64_t start;  /* element that its first tap or term is of */
     double *weights;
     doubles band[BAND];
 };
@@ -55,14 +56,15 @@ static struct pixels box_around(const forcedsql_planes *planes, int64_t column, 
 /* Set a shift by Lanczos-5 taps. */
 static void set_taps(struct shift *shift, double fraction) {
     double taps[TAPS];
-    lanczos5_taps(fraction, taps);
+    int first_tap = lanczos5_taps(fraction, taps);
     make_band(taps, shift->band);
     shift->first = fraction > 0.0 ? ORDER : ORDER - 1;
+    shift->start = shift->first + first_tap;
 }
 
 /* Set a shift by Chebyshev polynomials of twice the fraction. */
 static void set_polynomials(struct shift *shift, double fraction, int64_t terms) {
-    shift->first = 0;
+    shift->first = shift->start = 0;
     for (int64_t t = 0; t < terms; t++)
         shift->weights[t] = t == 0   ? 1.0
                             : t == 1 ? 2.0 * fraction
@@ -91,7 +93,7 @@ INLINE void weigh_terms(const double *vector, int64_t term_stride, const double 
 static void move_vectors(const forcedsql_sinc_aperture *aperture, const double *vectors,
                          const struct shift *shift, double *moved, int64_t stride) {
     for (int64_t s = 0; s < aperture->rank; s++) {
-        const double *vector = vectors + s * aperture->vector_stride + shift->first;
+        const double *vector = vectors + s * aperture->vector_stride + shift->start;
         double *to = moved + s * stride;
         int64_t i = 0, step = aperture->term_stride;
         if (step != 1)

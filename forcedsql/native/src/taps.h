@@ -1,11 +1,12 @@
-/* The eleven taps of a Lanczos-5 shift; forcedsql/psf/shift.py says what they are. */
+/* The ten taps of a Lanczos-5 shift; forcedsql/psf/shift.py says what they are. */
 #ifndef FORCEDSQL_TAPS_H
 #define FORCEDSQL_TAPS_H
 #include <math.h>
 
-enum { TAPS = 11, ORDER = 5 };
+enum { TAPS = 10, ORDER = 5 };
 
-static inline void lanczos5_taps(double fraction, double taps[TAPS]) {
+/* Set the taps of a fraction; return where the first of them is past offset -5: 0 or 1. */
+static inline int lanczos5_taps(double fraction, double taps[TAPS]) {
     /* Sines and cosines of pi d / 5 for d of 0 to 5. */
     static const double SINES[ORDER + 1] = {0.0,
                                             0.58778525229247312917,
@@ -22,16 +23,17 @@ static inline void lanczos5_taps(double fraction, double taps[TAPS]) {
     const double pi = 3.14159265358979323846;
     double fast_sine = sin(pi * fraction), sine = sin(pi * fraction / ORDER), cosine = cos(pi * fraction / ORDER);
     double total = 0.0;
+    int first = fraction > 0.0 ? 0 : 1;
     for (int k = 0; k < TAPS; k++) {
-        int offset = k - ORDER, size = offset < 0 ? -offset : offset;
+        int offset = first + k - ORDER, size = offset < 0 ? -offset : offset;
         double sign = size % 2 ? -1.0 : 1.0, turned = offset < 0 ? -SINES[size] : SINES[size];
         double t = pi * (offset + fraction);
         double product = sign * fast_sine * (sine * COSINES[size] + cosine * turned);
         taps[k] = fabs(t) <= 1e-5 ? 1.0 : product / (t * t / ORDER);
     }
-    taps[fraction > 0.0 ? TAPS - 1 : 0] = 0.0;
     for (int k = 0; k < TAPS; k++) total += taps[k];
     for (int k = 0; k < TAPS; k++) taps[k] /= total;
+    return first;
 }
 
 #endif
