@@ -26,8 +26,8 @@ from forcedsql.phases import PSF, phase
 from forcedsql.plugins import CATALOG_ORDER, LOCAL_BACKGROUND, Plugin, plugins_in_order
 from forcedsql.schema import UNDEBLENDED, Column, measured_columns
 
-_TILE = 128
-_BATCH_ROWS = 1024
+_TILE_ROWS, _TILE_COLUMNS = 256, 128
+_BATCH_ROWS = 2048
 
 _planes: WeakKeyDictionary[Exposure, Planes] = WeakKeyDictionary()
 _planes_lock = Lock()
@@ -255,9 +255,12 @@ def _measure_rows(
 
 
 def _tile_order(x: FloatArray, y: FloatArray) -> IntArray:
-    """Return the order that visits positions tile by tile, so that their pixels stay in the cache."""
-    tile_x, tile_y = nearest_pixel(x) // _TILE, nearest_pixel(y) // _TILE
-    return np.lexsort((tile_x, tile_y))
+    """Return the order that visits positions tile by tile, row after row within each.
+
+    Most pixels of a position are then still in the cache from the one before.
+    """
+    tile_x, tile_y = nearest_pixel(x) // _TILE_COLUMNS, nearest_pixel(y) // _TILE_ROWS
+    return np.lexsort((y, tile_x, tile_y))
 
 
 def _batches(
