@@ -21,9 +21,23 @@ Faults of the *data* at a position (off the image, NaN, masked, no PSF there) ar
 exceptions: they are flags on that position's row.
 """
 
+_LONGEST_TEXT = 1000
+_KEPT_AT_THE_END = 250
+
 
 class ForcedSQLError(Exception):
-    """Base of every error raised by forcedsql; its text is one line for a person."""
+    """Base of every error raised by forcedsql; its text is one line for a person.
+
+    Texts quote what files and tables hold, so that they are made printable and of a bearable
+    length here, for all of them.
+    """
+
+    def __str__(self) -> str:
+        """Return the text on one line, its middle left out if it is long, and nothing a terminal obeys."""
+        text = _shortened(super().__str__())
+        if text.isprintable():
+            return text
+        return _shortened("".join(c if c.isprintable() else _escaped(c) for c in " ".join(text.split())))
 
 
 class ConfigError(ForcedSQLError, ValueError):
@@ -72,3 +86,13 @@ class ToleranceError(ForcedSQLError):
 
 class PrecisionWarning(UserWarning):
     """Numbers are stored with fewer digits than a measurement needs."""
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def _shortened(text: str) -> str:
+    if len(text) <= _LONGEST_TEXT:
+        return text
+    return f"{text[: _LONGEST_TEXT - _KEPT_AT_THE_END]} ... {text[-_KEPT_AT_THE_END:]}"

@@ -42,6 +42,11 @@ class _Column:
         return _NUMBERS[self.code], self.repeat
 
     @property
+    def item_bytes(self) -> int:
+        """Bytes of one element of an array of variable length."""
+        return np.dtype(_NUMBERS.get(self.item, "u1")).itemsize
+
+    @property
     def nbytes(self) -> int:
         kind, count = self.element
         return np.dtype(kind).itemsize * count

@@ -1,13 +1,14 @@
 """A FITS file opened with distrust: every fault of the file becomes a ReadError."""
 
 import math
+import os
 import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from astropy.io import fits
@@ -17,11 +18,15 @@ from forcedsql.errors import ForcedSQLError, ReadError
 from forcedsql.readers import limits
 from forcedsql.readers.binary_table import BinaryTable, table_form
 from forcedsql.readers.cards import Cards
+from forcedsql.readers.file_bytes import FileBytes
+from forcedsql.readers.fits_headers import require_bounded_header, require_fits_magic
 from forcedsql.readers.layout import FileLayout, HduLayout, plain_cards
+from forcedsql.readers.plane_rows import stored_plane
+from forcedsql.readers.tile_checks import require_sound_tiles
+from forcedsql.readers.unpacking import unpacked
 
 # The filters of the warnings module belong to the process; one thread at a time may change them.
 _WARNINGS_LOCK = threading.RLock()
-_PACKED_MAGIC = (b"\x1f\x8b", b"BZh")
 _HDUS_IN_SUMMARY = 8
 _IMAGE_HDUS = (fits.PrimaryHDU, fits.ImageHDU, fits.CompImageHDU)
 
@@ -48,10 +53,10 @@ class FitsFile:
     Parameters
     ----------
     hdus : astropy.io.fits.HDUList
-    size : int or None
-        Bytes of the file; None where it is compressed as a whole.
-    stream : binary file
-        The file that the HDUs are read from.
+    file : FileBytes
+        The file that the HDUs are in.
+    packed : bool
+        Whether that is only an unpacked copy of the one at `path`.
     path : Path
         Where it is.
 
@@ -67,12 +72,13 @@ class FitsFile:
         By every method, where the file is damaged or lacks what is asked for.
     """
 
-    def __init__(self, hdus: Any, size: int | None, stream: BinaryIO, path: Path) -> None:
+    def __init__(self, hdus: Any, file: FileBytes, path: Path, *, packed: bool) -> None:
         self.path = path
         self._hdus = hdus
-        self._stream = stream
+        self._file = file
+        self._packed = packed
         self.condensed: dict[str, Any] = {}
-        self._size = size
+        self._headers_seen = 1
         self._cards: dict[int, Cards] = {}
         self._tables: dict[int, Any] = {}
 
@@ -82,6 +88,10 @@ class FitsFile:
             return False
         with reading(f"HDU {index}"):
             try:
+                while self._headers_seen <= index:
+                    place = self._hdus[self._headers_seen - 1].fileinfo()
+                    require_bounded_header(self._file, place["datLoc"] + place["datSpan"])
+                    self._headers_seen += 1
                 hdu = self._hdus[index]
             except IndexError:
                 return False
@@ -126,11 +136,9 @@ class FitsFile:
         limits.require_at_most(math.prod(shape), limits.MAX_IMAGE_PIXELS, f"pixels in HDU {index}")
         self._require_complete(index, hdu)
         compressed = isinstance(hdu, fits.CompImageHDU)
+        if compressed and (pixels := self._unpacked(index, range(shape[0]))) is not None:
+            return Pixels(pixels, compressed)
         with reading(f"the pixels of HDU {index}"):
-            if compressed:
-                limits.require_at_most(
-                    int(np.prod(hdu.tile_shape)), limits.MAX_IMAGE_PIXELS, f"pixels in a tile of HDU {index}"
-                )
             values = hdu.data
         if values is None or values.shape != shape:
             raise ReadError(f"HDU {index} has no complete image")
@@ -167,7 +175,7 @@ class FitsFile:
 
     def _plain_table(self, index: int) -> BinaryTable | None:
         hdu = self._hdu(index)
-        if self._size is None or not isinstance(hdu, fits.BinTableHDU) or isinstance(hdu, fits.CompImageHDU):
+        if not isinstance(hdu, fits.BinTableHDU) or isinstance(hdu, fits.CompImageHDU):
             return None
         form = table_form(self.cards(index))
         if form is None or form.heap_start < form.row_bytes * form.rows:
@@ -175,8 +183,7 @@ class FitsFile:
         limits.require_at_most(form.heap_end, limits.MAX_TABLE_BYTES, f"bytes in the table of HDU {index}")
         self._require_complete(index, hdu)
         with reading(f"the table in HDU {index}"):
-            self._stream.seek(hdu.fileinfo()["datLoc"])
-            return BinaryTable(form, self._stream.read(form.heap_end))
+            return BinaryTable(form, self._file.read(hdu.fileinfo()["datLoc"], form.heap_end))
 
     def rows(self, index: int, first: int, count: int) -> Pixels:
         """Return rows `first` to `first + count - 1` of an image HDU of two axes, (count, nx).
@@ -186,21 +193,36 @@ class FitsFile:
         hdu = self._hdu(index)
         if not isinstance(hdu, _IMAGE_HDUS):
             raise ReadError(f"HDU {index} is a {type(hdu).__name__}, not an image")
+        compressed = isinstance(hdu, fits.CompImageHDU)
+        if compressed and (pixels := self._unpacked(index, range(first, first + count))) is not None:
+            return Pixels(pixels, compressed)
         with reading(f"rows {first} to {first + count - 1} of HDU {index}"):
             values = np.asarray(hdu.section[first : first + count, :])
         if values.shape[:1] != (count,):
             raise ReadError(f"HDU {index} has no complete image")
-        return Pixels(values, isinstance(hdu, fits.CompImageHDU))
+        return Pixels(values, compressed)
+
+    def _unpacked(self, index: int, rows: range) -> AnyArray | None:
+        """Return rows of a compressed image, None for those that astropy is left to unpack."""
+        layout = self._hdu_layout(index)
+        try:
+            plane = stored_plane(layout)
+            if plane is not None and plane.compressed:
+                return plane.read(self._file, rows.start, len(rows))
+            require_sound_tiles(layout, self._file.read, rows)
+        except ReadError as fault:
+            raise type(fault)(f"HDU {index}: {fault}") from fault
+        return None
 
     def layout(self) -> FileLayout | None:
         """Return where the data of every HDU are and what its header says; None for a gzipped file."""
-        if self._size is None:
+        if self._packed:
             return None
         count = 0
         while self.has(count):
             count += 1
         hdus = tuple(self._hdu_layout(index) for index in range(count))
-        return FileLayout(self._size, hdus, self.condensed)
+        return FileLayout(self._file.size, hdus, self.condensed)
 
     def _hdu_layout(self, index: int) -> HduLayout:
         hdu = self._hdu(index)
@@ -211,8 +233,7 @@ class FitsFile:
             kind = "other"
             if isinstance(hdu, fits.CompImageHDU):
                 kind = "tiles"
-                self._stream.seek(place["hdrLoc"])
-                text = self._stream.read(place["datLoc"] - place["hdrLoc"])
+                text = self._file.read(place["hdrLoc"], place["datLoc"] - place["hdrLoc"])
                 storage = plain_cards(dict(fits.Header.fromstring(text)))
             elif isinstance(hdu, _IMAGE_HDUS):
                 kind = "image"
@@ -230,8 +251,9 @@ class FitsFile:
         with reading(f"HDU {index}"):
             place = hdu.fileinfo()
             end = place["datLoc"] + place["datSpan"]
-        if self._size is not None and end > self._size:
-            raise ReadError(f"HDU {index} is cut short: the file ends {end - self._size} bytes too early")
+        if end > self._file.size:
+            missing = end - self._file.size
+            raise ReadError(f"HDU {index} is cut short: the file ends {missing} bytes too early")
 
 
 @contextmanager
@@ -247,13 +269,15 @@ def open_fits(path: Path) -> Iterator[FitsFile]:
         stream = path.open("rb")
     except OSError as fault:
         raise ReadError(_why_unopened(path, fault)) from fault
-    with stream:
-        packed = _require_fits_magic(stream)
+    with stream, unpacked(stream) as source:
+        file = FileBytes(source.fileno(), os.fstat(source.fileno()).st_size)
+        require_fits_magic(file)
+        require_bounded_header(file, 0)
         with reading("its first header"):
             # Reading without memory mapping keeps no array tied to the open file.
-            hdus = fits.open(stream, mode="readonly", memmap=False)
+            hdus = fits.open(source, mode="readonly", memmap=False)
         try:
-            yield FitsFile(hdus, None if packed else path.stat().st_size, stream, path)
+            yield FitsFile(hdus, file, path, packed=source is not stream)
         finally:
             with reading("its end"):
                 hdus.close()
@@ -285,14 +309,3 @@ def _why_unopened(path: Path, fault: OSError) -> str:
     if isinstance(fault, FileNotFoundError):
         return "there is no such file"
     return f"it cannot be opened: {fault.strerror}"
-
-
-def _require_fits_magic(stream: BinaryIO) -> bool:
-    """Return whether the stream is packed by gzip or bzip2, with its position at the start."""
-    magic = stream.read(9)
-    stream.seek(0)
-    packed = magic.startswith(_PACKED_MAGIC)
-    if not (packed or magic == b"SIMPLE  ="):
-        seen = "it is empty" if not magic else f"it starts with {magic!r}"
-        raise ReadError(f"not a FITS file: {seen}; forcedsql reads FITS (.fits, .fits.gz, .fits.fz)")
-    return packed

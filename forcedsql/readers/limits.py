@@ -4,6 +4,12 @@ from forcedsql.errors import FileLimitError
 
 MAX_IMAGE_PIXELS = 400_000_000
 MAX_HDUS = 2_000
+MAX_AXES = 8
+MAX_HEADER_BYTES = 1 << 22
+MAX_NUMBERED_CARDS = 999
+MAX_UNPACKED_BYTES = 1 << 29
+MAX_COMPRESSION = 1_100
+UNASKED_BYTES = 1 << 27
 MAX_TABLE_BYTES = 1 << 30
 MAX_INDEX_ROWS = 1_000_000
 MAX_NESTING = 32
@@ -30,3 +36,27 @@ def require_at_most(value: int, limit: int, what: str) -> None:
     """
     if value > limit:
         raise FileLimitError(f"{what}: {value}; forcedsql reads at most {limit}")
+
+
+def require_stored(nbytes: int, stored: int) -> None:
+    """Refuse a compressed image that is larger than its compressed bytes can be the reason for.
+
+    Images of up to `UNASKED_BYTES` are never too large: a constant one takes next to nothing.
+
+    Parameters
+    ----------
+    nbytes : int, byte
+        Size of the image.
+    stored : int, byte
+        What the file holds of it.
+
+    Raises
+    ------
+    FileLimitError
+        If it is larger than that and `MAX_COMPRESSION` times what is stored; gzip reaches 1032.
+    """
+    limit = max(UNASKED_BYTES, MAX_COMPRESSION * stored)
+    if nbytes > limit:
+        raise FileLimitError(
+            f"bytes of pixels in {stored} compressed bytes: {nbytes}; forcedsql unpacks at most {limit}"
+        )

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from forcedsql.arrays import AnyArray, IntArray
 from forcedsql.errors import ReadError
+from forcedsql.readers import limits
 from forcedsql.readers.binary_table import table_form
 from forcedsql.readers.cards import Cards, integer_card, number_card, text_card
 from forcedsql.readers.file_bytes import FileBytes
@@ -96,6 +97,7 @@ def _tiled_plane(hdu: HduLayout) -> StoredPlane | None:
         return None
     if form.rows != shape[0] or form.heap_start < form.row_bytes * form.rows or form.heap_end > hdu.size:
         return None
+    limits.require_stored(shape[0] * shape[1] * np.dtype(kind).itemsize, form.heap_end)
     return _TiledPlane(
         shape, np.dtype(kind), hdu.start, form.dtype, form.heap_start, form.heap_end, algorithm
     )
@@ -153,6 +155,8 @@ class _TiledPlane:
         end = self.heap_end - self.heap_start
         if (np.minimum(length - _LENGTH_BYTES, offset) < 0).any() or (np.maximum(length, offset) > end).any():
             raise ReadError(f"rows {first} to {first + count - 1} of a plane have tiles outside its heap")
+        if length.sum() > end:
+            raise ReadError(f"rows {first} to {first + count - 1} of a plane have tiles that overlap")
         row_bytes = self.shape[1] * self.dtype.itemsize
         step = max(1, _UNPACKED_BYTES // row_bytes)
         unpacked = np.empty(min(step, count) * row_bytes, np.uint8)

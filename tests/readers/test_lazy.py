@@ -180,6 +180,7 @@ class TestBytes:
         opened = open_lazily(path)
         read, forbid_parsing = counted
         forbid_parsing()
+        read.clear()
         lazy = open_lazily(path, opened.layout).exposure
         assert sum(read) < 30_000
         ra, dec = lazy.require_wcs().pixel_to_sky(np.array([450.0]), np.array([700.0]))
