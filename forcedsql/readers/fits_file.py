@@ -7,8 +7,9 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from astropy.io import fits
@@ -155,13 +156,35 @@ class FitsFile:
         hdu = self._hdu(index)
         if not isinstance(hdu, fits.BinTableHDU) or isinstance(hdu, fits.CompImageHDU):
             raise ReadError(f"HDU {index} is a {type(hdu).__name__}, not a binary table")
+        self._require_bounded_table(index, hdu)
+        with reading(f"the table in HDU {index}"):
+            return hdu.data
+
+    def first_table(self) -> Any:
+        """Return the first table as an astropy HDU, binary or ASCII, whose size is one that a reader grants.
+
+        Raises
+        ------
+        ReadError
+            If there is none, or it is cut short.
+        FileLimitError
+            If it has more bytes than a reader grants.
+        """
+        index = 0
+        while self.has(index):
+            hdu = self._hdus[index]
+            if isinstance(hdu, fits.BinTableHDU | fits.TableHDU) and not isinstance(hdu, fits.CompImageHDU):
+                self._require_bounded_table(index, hdu)
+                return hdu
+            index += 1
+        raise ReadError(f"there is no table; the file holds {self.summary()}")
+
+    def _require_bounded_table(self, index: int, hdu: Any) -> None:
         with reading(f"the table in HDU {index}"):
             header = hdu.header
             size = int(header["NAXIS1"]) * int(header["NAXIS2"]) + int(header.get("PCOUNT", 0))
         limits.require_at_most(size, limits.MAX_TABLE_BYTES, f"bytes in the table of HDU {index}")
         self._require_complete(index, hdu)
-        with reading(f"the table in HDU {index}"):
-            return hdu.data
 
     def archive_table(self, index: int) -> Any:
         """Return the rows of a table for `forcedsql.readers.rows.Rows`; see `table`.
@@ -257,19 +280,15 @@ class FitsFile:
 
 
 @contextmanager
-def open_fits(path: Path) -> Iterator[FitsFile]:
-    """Open a FITS file, plain or packed by gzip or bzip2, for reading.
+def open_fits(path: Path | BytesIO) -> Iterator[FitsFile]:
+    """Open a FITS file, plain or packed by gzip or bzip2, or bytes of one, for reading.
 
     Raises
     ------
     ReadError
         If there is no such file, or it is not FITS.
     """
-    try:
-        stream = path.open("rb")
-    except OSError as fault:
-        raise ReadError(_why_unopened(path, fault)) from fault
-    with stream, unpacked(stream) as source:
+    with _stream_of(path) as stream, unpacked(stream) as source:
         file = FileBytes(source.fileno(), os.fstat(source.fileno()).st_size)
         require_fits_magic(file)
         require_bounded_header(file, 0)
@@ -277,7 +296,9 @@ def open_fits(path: Path) -> Iterator[FitsFile]:
             # Reading without memory mapping keeps no array tied to the open file.
             hdus = fits.open(source, mode="readonly", memmap=False)
         try:
-            yield FitsFile(hdus, file, path, packed=source is not stream)
+            yield FitsFile(
+                hdus, file, path if isinstance(path, Path) else Path("-"), packed=source is not stream
+            )
         finally:
             with reading("its end"):
                 hdus.close()
@@ -301,6 +322,15 @@ def reading(what: str) -> Iterator[None]:
         except Exception as fault:
             reason = " ".join(str(fault).split()) or type(fault).__name__
             raise ReadError(f"{what} cannot be read: {reason}") from fault
+
+
+def _stream_of(path: Path | BytesIO) -> BinaryIO:
+    if isinstance(path, BytesIO):
+        return path
+    try:
+        return path.open("rb")
+    except OSError as fault:
+        raise ReadError(_why_unopened(path, fault)) from fault
 
 
 def _why_unopened(path: Path, fault: OSError) -> str:

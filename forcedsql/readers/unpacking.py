@@ -3,10 +3,12 @@
 import bz2
 import gzip
 import os
+import shutil
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from io import BytesIO
 from typing import Any, BinaryIO
 
 from forcedsql.errors import FileLimitError, ReadError
@@ -29,7 +31,7 @@ def unpacked(stream: BinaryIO) -> Iterator[BinaryIO]:
     Yields
     ------
     binary file
-        At its start, for reading; the stream itself, if it is not packed.
+        At its start, for reading; the stream itself, if it is a file that is not packed.
 
     Raises
     ------
@@ -39,14 +41,15 @@ def unpacked(stream: BinaryIO) -> Iterator[BinaryIO]:
         If it holds more than a reader grants.
     """
     opener = _opener_of(stream)
-    if opener is None:
+    if opener is None and not isinstance(stream, BytesIO):
         yield stream
         return
     with tempfile.TemporaryFile() as copy:
         try:
-            _copy(opener(stream), copy)
+            shutil.copyfileobj(stream, copy) if opener is None else _unpack(opener(stream), copy)
         except (OSError, EOFError, zlib.error) as fault:
             raise ReadError(f"it cannot be unpacked: {fault}") from fault
+        copy.flush()
         # A handle that can only read: astropy insists.
         with os.fdopen(os.dup(copy.fileno()), "rb") as readable:
             readable.seek(0)
@@ -59,7 +62,7 @@ def _opener_of(stream: BinaryIO) -> Callable[[BinaryIO], Any] | None:
     return next((opener for magic, opener in _OPENERS.items() if start.startswith(magic)), None)
 
 
-def _copy(source: Any, copy: Any) -> None:
+def _unpack(source: Any, copy: Any) -> None:
     held = 0
     while part := source.read(_CHUNK):
         held += len(part)
@@ -69,4 +72,3 @@ def _copy(source: Any, copy: Any) -> None:
                 "unpacks; unpack it first"
             )
         copy.write(part)
-    copy.flush()

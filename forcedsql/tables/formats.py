@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from forcedsql.errors import ForcedSQLError, TableError
+from forcedsql.errors import ForcedSQLError, ReadError, TableError
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,8 @@ def translated(what: str, inaccessible: type[ForcedSQLError] = TableError) -> It
     """
     try:
         yield
+    except ReadError as error:
+        raise TableError(f"{what}: {error}") from error
     except ForcedSQLError:
         raise
     except OSError as error:

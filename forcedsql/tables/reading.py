@@ -1,15 +1,18 @@
 """Tables out of files, folders and standard input."""
 # ruff: noqa: PLC0415 - each format's library is loaded when a file of that format is met
 
+import re
 import sys
 import warnings
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
-from forcedsql.errors import TableError
+from forcedsql.errors import ReadError, TableError
+from forcedsql.readers.unpacking import unpacked
 from forcedsql.tables.astropy_tables import from_astropy
 from forcedsql.tables.formats import TableFormat, format_named, table_format, translated
 from forcedsql.tables.hats import is_hats, read_hats
@@ -17,6 +20,12 @@ from forcedsql.tables.parquet_footer import described_by_footer
 
 STANDARD_INPUT = "-"
 """The name under which a table is read from standard input."""
+
+_UNTRUSTED_XML = {
+    rb"<!ENTITY": "defines XML entities",
+    rb"<[\w:]*STREAM\s[^>]*href": "has its data in another place (STREAM href)",
+}
+"""What a VOTable is refused for, and how that is said: astropy would open any URL it names."""
 
 Source = Path | BytesIO
 
@@ -65,8 +74,9 @@ def read_table(path: str | Path, *, format_name: str | None = None) -> pa.Table:
     format_ = given or table_format(path.with_suffix("") if path.suffix.lower() == ".gz" else path)
     if not path.is_file():
         raise TableError(f"cannot read {path}: there is no such file")
-    with translated(f"cannot read {path} as {format_.name}"):
-        return _READERS[format_.name](path)
+    what = f"cannot read {path} as {format_.name}"
+    with translated(what), path.open("rb") as file, unpacked(file) as plain:
+        return _READERS[format_.name](path if plain is file else BytesIO(plain.read()))
 
 
 def _read_standard_input(given: TableFormat | None) -> pa.Table:
@@ -82,6 +92,7 @@ def _read_parquet(source: Source) -> pa.Table:
 
     with parquet.ParquetFile(source) as file:
         table, footer = file.read(), file.metadata.metadata or {}
+    table.validate(full=True)
     return table.cast(described_by_footer(table.schema, footer))
 
 
@@ -94,14 +105,17 @@ def _read_csv(source: Source) -> pa.Table:
 
 
 def _read_arrow(source: Source) -> pa.Table:
-    with pa.input_stream(source, compression="detect" if isinstance(source, Path) else None) as stream:
+    with pa.input_stream(source, compression=None) as stream:
         data = stream.read_buffer()
     is_file = data.slice(0, 6).to_pybytes() == b"ARROW1"
     reader = pa.ipc.open_file(data) if is_file else pa.ipc.open_stream(data)
-    return reader.read_all()
+    table = reader.read_all()
+    # Arrow trusts offsets, lengths and text in a file, which a damaged one leads it astray with.
+    table.validate(full=True)
+    return table
 
 
-def _read_astropy(source: Source | str, format_: str) -> pa.Table:
+def _read_astropy(source: Any, format_: str) -> pa.Table:
     from astropy.table import Table
 
     with warnings.catch_warnings():
@@ -117,11 +131,19 @@ def _read_ecsv(source: Source) -> pa.Table:
 
 
 def _read_fits(source: Source) -> pa.Table:
-    return _nan_for_null(_read_astropy(source, "fits"))
+    from forcedsql.readers.fits_file import open_fits
+
+    with open_fits(source) as file:
+        return _nan_for_null(_read_astropy(file.first_table(), "fits"))
 
 
 def _read_votable(source: Source) -> pa.Table:
-    return _nan_for_null(_read_astropy(source, "votable"))
+    content = source.getvalue() if isinstance(source, BytesIO) else source.read_bytes()
+    for mark, what in _UNTRUSTED_XML.items():
+        # In UTF-16 every other byte is 0.
+        if re.search(mark, content.replace(b"\0", b"")):
+            raise ReadError(f"it {what}, which is not followed")
+    return _nan_for_null(_read_astropy(BytesIO(content), "votable"))
 
 
 def _nan_for_null(table: pa.Table) -> pa.Table:
