@@ -100,7 +100,7 @@ def _in_degrees(table: pa.Table, coordinates: list[str]) -> pa.Table:
     for name in coordinates:
         column = table.schema.field(name)
         if field_metadata(column).get("unit", "").lower() in ("rad", "radian", "radians"):
-            degrees = pc.multiply(table[name].cast(pa.float64()), 180.0 / np.pi)
+            degrees = pc.multiply(table[name].cast(pa.float64(), safe=False), 180.0 / np.pi)
             metadata = {**field_metadata(column), "unit": "deg"}
             field = pa.field(name, pa.float64(), metadata=metadata)
             table = table.set_column(table.schema.get_field_index(name), field, degrees)

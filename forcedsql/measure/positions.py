@@ -241,5 +241,6 @@ def _numbers(table: pa.Table, name: str, remedy: str) -> FloatArray:
     is_number = pa.types.is_floating(type_) or pa.types.is_integer(type_) or pa.types.is_decimal(type_)
     if not (is_number or pa.types.is_null(type_)):
         raise TableError(f"column {name!r} is {type_}, not a number; {remedy}")
-    values = pc.fill_null(table[name].cast(pa.float64()), float("nan")).to_numpy()
+    # Not safe: whole numbers beyond 2^53 are rounded, as any other number is.
+    values = pc.fill_null(table[name].cast(pa.float64(), safe=False), float("nan")).to_numpy()
     return np.array(values, dtype=np.float64)

@@ -46,7 +46,10 @@ def unpacked(stream: BinaryIO) -> Iterator[BinaryIO]:
         return
     with tempfile.TemporaryFile() as copy:
         try:
-            shutil.copyfileobj(stream, copy) if opener is None else _unpack(opener(stream), copy)
+            if opener is None:
+                shutil.copyfileobj(stream, copy)
+            else:
+                _unpack(opener(stream), copy)
         except (OSError, EOFError, zlib.error) as fault:
             raise ReadError(f"it cannot be unpacked: {fault}") from fault
         copy.flush()

@@ -44,19 +44,22 @@ def make_case(seeds: list[Seed], run: int, number: int, kind: str = "") -> Case:
 
 
 def _changed(seed: Seed, rng: random.Random) -> bytes:
+    blind = rng.choice(BLIND)
     if seed.suffix == ".fits.gz":
-        return _changed_gzip(seed.content, rng)
-    if seed.kind == "pickle":
-        return change_heap_items(seed.content, rng, b"\x80")
-    if seed.kind == "layout":
-        return changed_json(seed.content, rng)
-    if seed.suffix in _TEXT_SUFFIXES:
-        return rng.choice((change_text, change_text, *BLIND))(seed.content, rng)
-    if seed.suffix in _FITS_SUFFIXES:
-        if seed.kind == "lsst_images" and rng.random() < 0.5:
-            return change_heap_items(seed.content, rng, b"{")
-        return change_fits(seed.content, rng) if rng.random() < 0.8 else rng.choice(BLIND)(seed.content, rng)
-    return rng.choice(BLIND)(seed.content, rng)
+        changed = _changed_gzip(seed.content, rng)
+    elif seed.kind == "pickle":
+        changed = change_heap_items(seed.content, rng, b"\x80")
+    elif seed.kind == "layout":
+        changed = changed_json(seed.content, rng)
+    elif seed.kind == "lsst_images" and rng.random() < 0.5:
+        changed = change_heap_items(seed.content, rng, b"{")
+    elif seed.suffix in _TEXT_SUFFIXES:
+        changed = rng.choice((change_text, change_text, blind))(seed.content, rng)
+    elif seed.suffix in _FITS_SUFFIXES:
+        changed = change_fits(seed.content, rng) if rng.random() < 0.8 else blind(seed.content, rng)
+    else:
+        changed = blind(seed.content, rng)
+    return changed
 
 
 def _changed_gzip(content: bytes, rng: random.Random) -> bytes:

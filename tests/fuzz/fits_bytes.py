@@ -59,6 +59,11 @@ class Hdu:
         return columns
 
     @property
+    def rows(self) -> int:
+        """Rows of a table that are really there."""
+        return min(self.number("NAXIS2"), len(self.data) // max(1, self.number("NAXIS1")))
+
+    @property
     def heap(self) -> int:
         """Where the heap of a table begins in its data."""
         return self.number("THEAP") or self.number("NAXIS1") * self.number("NAXIS2")

@@ -110,7 +110,7 @@ def change_cells(file: FitsBytes, rng: random.Random) -> None:
         change_card(file, rng)
         return
     hdu = rng.choice(tables)
-    rows, row_bytes = max(1, hdu.number("NAXIS2")), hdu.number("NAXIS1")
+    rows, row_bytes = max(1, hdu.rows), hdu.number("NAXIS1")
     for _ in range(rng.choice((1, 1, 2, 5))):
         column = rng.choice(hdu.columns())
         width = next((w for w in (8, 4, 2, 1) if column.size and column.size % w == 0), 1)
@@ -132,7 +132,7 @@ def change_pointers(file: FitsBytes, rng: random.Random) -> None:
         change_card(file, rng)
         return
     hdu, column = rng.choice(found)
-    rows = max(1, hdu.number("NAXIS2"))
+    rows = max(1, hdu.rows)
     length, offset = hdu.place(column, rng.randrange(rows))
     new = rng.choice(
         (
@@ -154,7 +154,7 @@ def change_items(file: FitsBytes, rng: random.Random) -> None:
         change_card(file, rng)
         return
     hdu, column = rng.choice(found)
-    row = rng.randrange(max(1, hdu.number("NAXIS2")))
+    row = rng.randrange(max(1, hdu.rows))
     hdu.set_item(column, row, _changed_item(hdu.item(column, row), rng))
 
 
@@ -267,7 +267,7 @@ def _variable_cells(file: FitsBytes) -> list[tuple[Hdu, Column]]:
     return [
         (hdu, column)
         for hdu in file.hdus
-        if hdu.is_table and hdu.number("NAXIS2") > 0
+        if hdu.is_table and hdu.rows > 0
         for column in hdu.columns()
         if column.descriptor is not None
     ]
@@ -293,7 +293,7 @@ def change_heap_items(content: bytes, rng: random.Random, start: bytes) -> bytes
     found = [
         (hdu, column, row)
         for hdu, column in _variable_cells(file)
-        for row in range(hdu.number("NAXIS2"))
+        for row in range(hdu.rows)
         if hdu.item(column, row).startswith(start)
     ]
     hdu, column, row = rng.choice(found)

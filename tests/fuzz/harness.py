@@ -4,12 +4,12 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tests.fuzz.worker import CRASH, HANG, MEMORY, Outcome, work
+from tests.fuzz.outcome import CRASH, FINE, HANG, MEMORY, REFUSED, Outcome
 
 SECONDS = 5.0
 """Processor time that one use of a file may take."""
@@ -39,9 +39,14 @@ class Harness:
         The run's seed.
     kind : str
         Kind of all files, "" for a mixture.
+    work : callable
+        What runs in the worker: `tests.fuzz.worker.work`.
     """
 
-    def __init__(self, folder: Path, shared: Path | None, run: int, kind: str = "") -> None:
+    def __init__(
+        self, folder: Path, shared: Path | None, run: int, kind: str = "", *, work: Callable[..., None]
+    ) -> None:
+        self._work = work
         self._arguments = folder, shared, run, kind
         self._process: Any = None
         self._connection: Any = None
@@ -62,8 +67,10 @@ class Harness:
         which = ("", "")
         try:
             self._connection.send(number)
+            if self._wait() is not None:
+                raise RuntimeError(f"case {number} is not made")
             which = self._connection.recv()
-            outcome: Outcome = self._answer(number, which)
+            outcome = self._answer(number, which)
         except (EOFError, OSError):
             self._process.join()
             code = -(self._process.exitcode or 0)
@@ -71,21 +78,28 @@ class Harness:
             name = signal.Signals(code).name if code > 0 else f"exit {-code}"
             return Outcome(number, *which, CRASH, name)
         self._answered += 1
-        if outcome.outcome in ("fine", "refused") and outcome.nbytes > NBYTES:
+        if outcome.outcome in (FINE, REFUSED) and outcome.nbytes > NBYTES:
             return _with(outcome, MEMORY, f"{outcome.nbytes >> 20} MB")
-        if outcome.outcome in ("fine", "refused") and outcome.seconds > SECONDS:
+        if outcome.outcome in (FINE, REFUSED) and outcome.seconds > SECONDS:
             return _with(outcome, HANG, f"{outcome.seconds:.1f} s")
         return outcome
 
     def _answer(self, number: int, which: tuple[str, str]) -> Outcome:
+        used = self._wait()
+        if used is not None:
+            self._stop()
+            return Outcome(number, *which, HANG, "stopped", f"after {used:.1f} s", used)
+        outcome: Outcome = self._connection.recv()
+        return outcome
+
+    def _wait(self) -> float | None:
+        """Wait for something to receive; give up with the processor time that was used for nothing."""
         before, start = self._processor_seconds(), time.monotonic()
         while not self._connection.poll(_POLL_SECONDS):
             used = self._processor_seconds() - before
             if used > _STEPS * SECONDS or time.monotonic() - start > WALL_SECONDS:
-                self._stop()
-                return Outcome(number, *which, HANG, "stopped", f"after {used:.1f} s", used)
-        outcome: Outcome = self._connection.recv()
-        return outcome
+                return used
+        return None
 
     def _processor_seconds(self) -> float:
         with suppress(OSError):
@@ -98,7 +112,7 @@ class Harness:
         self._stop()
         context = multiprocessing.get_context("spawn")
         self._connection, other = context.Pipe()
-        self._process = context.Process(target=work, args=(other, *self._arguments), daemon=True)
+        self._process = context.Process(target=self._work, args=(other, *self._arguments), daemon=True)
         self._process.start()
         other.close()
         self.seeds = self._connection.recv()

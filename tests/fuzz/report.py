@@ -3,9 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from tests.fuzz.worker import CRASH, FINE, FOREIGN, HANG, MEMORY, REFUSED, Outcome
-
-BUGS = (FOREIGN, CRASH, HANG, MEMORY)
+from tests.fuzz.outcome import BUGS, FINE, REFUSED, Outcome
 
 
 def bugs(outcomes: Sequence[Outcome]) -> list[Outcome]:

@@ -3,6 +3,7 @@
 import gzip
 import itertools
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -48,6 +49,8 @@ _REAL = {
 _REAL["fits"] += ("data/decam_legacypipe/*/*_oo?_*.N2.fits", "data/spitzer_glimpse/*image.fits.gz")
 _REAL["fits"] += ("data/sdss_*/raw/fp[CM]-*-r4-*",)
 _REAL["table"] += ("data/afw_formats/*.parq", "data/decam_tractor_galaxies/tractor*.fits")
+# astropy writes the time into every compressed tile.
+_GZIP_HEADER = re.compile(rb"(\x1f\x8b\x08\x00).{4}(\x02\xff)", re.DOTALL)
 _OWN_PROFILE = b"""science = "SCI"
 error = "[WHT]"
 error_kind = "invvar"
@@ -61,7 +64,7 @@ background = "subtracted"
 psf = "gaussian:4.0"
 origin = "10,-20"
 band = "card:CTYPE1"
-mjd = "EQUINOX"
+mjd = "MJD-OBS"
 
 [mask_codes]
 0 = "BAD"
@@ -121,7 +124,7 @@ def _file(folder: Path, name: str, write: Callable[[Path], object]) -> bytes:
     path = folder / name
     path.unlink(missing_ok=True)
     write(path)
-    return path.read_bytes()
+    return _GZIP_HEADER.sub(rb"\g<1>\0\0\0\0\g<2>", path.read_bytes())
 
 
 def _afw(folder: Path) -> Iterator[Seed]:
@@ -173,20 +176,30 @@ def _plain_hdus(algorithm: str | None) -> fits.HDUList:
     exposure = _exposure()
     cards = fits.Header({"BUNIT": "nJy", "CTYPE1": "RA---TAN-SIP", "CTYPE2": "DEC--TAN-SIP"})
     cards.update({"CRVAL1": 53.1, "CRVAL2": -28.1, "CRPIX1": 32.0, "CRPIX2": 32.0, "CD1_1": -5e-5})
-    cards.update({"CD2_2": 5e-5, "A_ORDER": 2, "A_0_2": 1e-6, "B_ORDER": 2, "B_1_1": 1e-6, "EQUINOX": 2000.0})
+    cards.update(
+        {
+            "CD2_2": 5e-5,
+            "A_ORDER": 2,
+            "A_0_2": 1e-6,
+            "B_ORDER": 2,
+            "B_1_1": 1e-6,
+            "EQUINOX": 2000.0,
+            "MJD-OBS": 60000.0,
+        }
+    )
     planes = {"SCI": exposure.image, "WHT": 1.0 / exposure.variance, "MASK": exposure.mask & 0xFF}
     hdus = fits.HDUList([fits.PrimaryHDU()])
     for name, values in planes.items():
         if algorithm is None:
             hdus.append(fits.ImageHDU(values, cards, name=name))
             continue
-        if algorithm in ("PLIO_1", "HCOMPRESS_1"):
-            values = np.clip(_WHOLE[name] * values + 5000.0 * (name == "SCI"), 0, 1 << 22).astype(np.int32)
+        whole = np.clip(_WHOLE[name] * values + 5000.0 * (name == "SCI"), 0, 1 << 22).astype(np.int32)
         tile = (16, _SIDE) if algorithm == "HCOMPRESS_1" else (1, _SIDE)
         options = {"compression_type": algorithm, "tile_shape": tile}
         if algorithm in ("GZIP_2", "NOCOMPRESS"):
             options["quantize_level"] = 0.0
-        hdus.append(fits.CompImageHDU(values, cards, name=name, **options))
+        pixels = whole if algorithm in ("PLIO_1", "HCOMPRESS_1") else values
+        hdus.append(fits.CompImageHDU(pixels, cards, name=name, **options))
     return hdus
 
 

@@ -55,8 +55,8 @@ def _exposure_steps(seed: Seed, path: Path, folder: Path) -> Iterator[Step]:
 
     yield lambda: measured(open_exposure(path, options=options))
     yield lazily
-    for layout in filter(None, layouts):
-        yield lambda: measured(open_lazily(path, layout).exposure)
+    if any(layouts):
+        yield lambda: measured(open_lazily(path, layouts[0]).exposure)
     if path.stat().st_size == len(seed.content):
         yield lambda: measured(open_lazily(path, _layout_of(seed, original), options).exposure)
     if seed.kind != "fits":

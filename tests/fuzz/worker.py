@@ -4,35 +4,17 @@ import resource
 import time
 import traceback
 import warnings
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from tests.fuzz.cases import Case, make_case
+from tests.fuzz.outcome import FINE, FOREIGN, MEMORY, REFUSED, Outcome
 
 ADDRESS_SPACE = 3 << 30
 """Bytes that a worker may ask for beyond those that it starts with."""
 
 LONGEST_MESSAGE = 1100
-REFUSED, FINE, FOREIGN, MEMORY, HANG, CRASH = "refused", "fine", "FOREIGN", "MEMORY", "HANG", "CRASH"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one mutated file.
-
-    `seconds` of processor time and `nbytes` of memory are those of the costliest step.
-    """
-
-    number: int
-    kind: str
-    seed: str
-    outcome: str
-    error: str = ""
-    message: str = ""
-    seconds: float = 0.0
-    nbytes: int = 0
 
 
 def work(connection: Connection, folder: Path, shared: Path | None, run: int, kind: str) -> None:

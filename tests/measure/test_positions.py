@@ -159,3 +159,8 @@ def test_coordinates_of_other_names_are_found_by_their_ucds():
     ]
     schema = pa.schema([pa.field(name, pa.float64(), metadata={"ucd": ucd}) for name, ucd in fields])
     assert_found(find_positions(pa.table([RA, [1.0] * 3, DEC], schema=schema)), ids=(0, 1, 2))
+
+
+def test_whole_numbers_too_large_for_a_double_are_rounded():
+    found = find_positions(pa.table({"ra": [2**53 + 1], "dec": [-(2**63)]}))
+    assert (found.ra[0], found.dec[0]) == (2.0**53, -(2.0**63))

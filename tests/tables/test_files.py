@@ -1,5 +1,6 @@
 """Tables in and out of files: values, types, units and missing values survive."""
 
+import gzip
 import math
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from pyarrow import parquet
 
 from forcedsql.config import MeasurementConfig
 from forcedsql.errors import OutputError, TableError
+from forcedsql.readers import limits
 from forcedsql.schema import lsst_schema, source_schema
 from forcedsql.tables import FORMATS, field_metadata, from_astropy, read_table, to_astropy, write_table
 
@@ -234,3 +236,51 @@ def test_a_failed_write_leaves_the_old_file_and_no_partial_one(three_rows, tmp_p
 def test_writing_into_a_missing_folder_is_one_line(three_rows, tmp_path):
     with pytest.raises(OutputError, match="No such file or directory"):
         write_table(three_rows, Path(tmp_path) / "nowhere" / "t.parquet")
+
+
+class TestFilesThatAreNotTrusted:
+    @pytest.fixture
+    def votable(self, tmp_path):
+        path = tmp_path / "t.vot"
+        write_table(pa.table({"ra": [1.0]}), path)
+        return path
+
+    @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+    def test_a_votable_whose_data_are_elsewhere_is_refused(self, votable, encoding):
+        text = votable.read_text(encoding="utf-8")
+        stream = '<BINARY><STREAM encoding="base64" href="file:///etc/passwd"/></BINARY>'
+        start, end = text.index("<TABLEDATA>"), text.index("</TABLEDATA>") + len("</TABLEDATA>")
+        votable.write_text(text[:start] + stream + text[end:], encoding=encoding)
+        with pytest.raises(TableError, match=r"t\.vot as votable: it has its data in another place"):
+            read_table(votable)
+
+    def test_a_votable_with_entities_is_refused(self, votable):
+        text = votable.read_text(encoding="utf-8")
+        head, _, rest = text.partition("<VOTABLE")
+        votable.write_text(f'{head}<!DOCTYPE v [<!ENTITY a "aaa">]><VOTABLE{rest}', encoding="utf-8")
+        with pytest.raises(TableError, match="defines XML entities"):
+            read_table(votable)
+
+    @pytest.mark.parametrize("suffix", [".arrow", ".parquet"])
+    def test_text_that_is_not_utf_8_is_refused(self, tmp_path, suffix):
+        path = tmp_path / f"t{suffix}"
+        write_table(pa.table({"name": ["abcdefgh"], "ra": [1.0]}), path)
+        path.write_bytes(path.read_bytes().replace(b"abcdefgh", b"\xff\xfecdefgh"))
+        with pytest.raises(TableError, match=rf"t\{suffix} as"):
+            read_table(path)
+
+    def test_a_fits_table_with_too_many_columns_is_refused(self, tmp_path):
+        path = tmp_path / "t.fits"
+        write_table(pa.table({"ra": [1.0]}), path)
+        content = path.read_bytes()
+        at = content.index(b"TFIELDS =")
+        path.write_bytes(content[:at] + b"TFIELDS =           2147483647".ljust(80) + content[at + 80 :])
+        with pytest.raises(TableError, match=r"t\.fits as fits: TFIELDS in a header: 2147483647"):
+            read_table(path)
+
+    def test_a_file_that_unpacks_to_too_much_is_refused(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(limits, "MAX_UNPACKED_BYTES", 1000)
+        path = tmp_path / "t.csv.gz"
+        path.write_bytes(gzip.compress(b"ra,dec\n" + b"1,2\n" * 1000))
+        with pytest.raises(TableError, match="more than 1000 bytes"):
+            read_table(path)

@@ -1,0 +1,86 @@
+"""Headers and packed files that ask for more than they are worth, refused before anything is allocated."""
+
+import bz2
+import gzip
+from io import BytesIO
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from forcedsql.errors import FileLimitError, ReadError
+from forcedsql.readers import limits
+from forcedsql.readers.fits_file import open_fits
+
+BLOCK = 2880
+
+
+@pytest.fixture
+def small():
+    stream = BytesIO()
+    table = fits.BinTableHDU.from_columns([fits.Column("n", "J", array=np.arange(3))])
+    fits.HDUList([fits.PrimaryHDU(np.ones((4, 5), np.float32)), table]).writeto(stream)
+    return stream.getvalue()
+
+
+def opened(path, content):
+    path.write_bytes(content)
+    with open_fits(path) as file:
+        assert not file.has(2)
+        return file.pixels(0).values, len(file.table(1))
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress])
+def test_a_file_is_read_plain_and_packed(tmp_path, small, pack):
+    image, rows = opened(tmp_path / "a.fits", pack(small))
+    assert (image.sum(), rows) == (20.0, 3)
+
+
+def test_bytes_are_read_as_a_file_is(small):
+    with open_fits(BytesIO(small)) as file:
+        assert file.pixels(0).values.sum() == 20.0
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress])
+def test_a_file_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch, small, pack):
+    monkeypatch.setattr(limits, "MAX_UNPACKED_BYTES", 20_000)
+    with pytest.raises(FileLimitError, match=r"more than 20000 bytes.*unpack it first"):
+        opened(tmp_path / "a.fits", pack(small) + pack(bytes(10_000)))
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress])
+def test_a_packed_file_that_is_cut_short_or_damaged_is_refused(tmp_path, small, pack):
+    content = pack(small)
+    for damaged in (content[:-20], content[:60] + b"\xff" * 9 + content[69:]):
+        with pytest.raises(ReadError, match="cannot be unpacked"):
+            opened(tmp_path / "a.fits", damaged)
+
+
+def test_what_is_packed_twice_is_not_fits(tmp_path, small):
+    with pytest.raises(ReadError, match="not a FITS file"):
+        opened(tmp_path / "a.fits", gzip.compress(gzip.compress(small)))
+
+
+@pytest.mark.parametrize("start", [b"SIMPLE  =", b""])
+def test_a_header_that_does_not_end_is_refused(tmp_path, monkeypatch, small, start):
+    monkeypatch.setattr(limits, "MAX_HEADER_BYTES", 4 * BLOCK)
+    endless = start + b" " * (5 * BLOCK)
+    content = endless if start else small + b"XTENSION= 'IMAGE   '".ljust(5 * BLOCK)
+    with pytest.raises(FileLimitError, match=f"does not end within {4 * BLOCK} bytes"):
+        opened(tmp_path / "a.fits", content)
+
+
+@pytest.mark.parametrize(
+    ("card", "message"),
+    [
+        (b"NAXIS   =           2147483647", "NAXIS in a header: 2147483647"),
+        (b"TFIELDS =                 1000", "TFIELDS in a header: 1000"),
+        (b"NAXIS   =" + b"9" * 70, "NAXIS in a header: 9999"),
+    ],
+)
+def test_counts_of_cards_are_bounded_before_they_are_asked_for(tmp_path, small, card, message):
+    name = card[:8]
+    at = small.rindex(name)
+    changed = small[:at] + card.ljust(80) + small[at + 80 :]
+    with pytest.raises(FileLimitError, match=rf"{message}.*at most 999"):
+        opened(tmp_path / "a.fits", changed)
