@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, Literal, Self, get_args, get_origin, get_type_hints
 from forcedsql.errors import ConfigError
 from forcedsql.plugins import FORCED_CENTROID, LOCAL_BACKGROUND, PluginOption, check_plugin_names, find_plugin
 from forcedsql.slots import Slots
+from forcedsql.toml_file import read_toml
 
 DEFAULT_PLUGINS = (
     FORCED_CENTROID,
@@ -181,10 +181,10 @@ class MeasurementConfig:
             If the file cannot be read, is not TOML, or holds an unusable option.
         """
         try:
-            options = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+            options = read_toml(Path(path))
         except OSError as error:
             raise ConfigError(f"cannot read configuration {path}: {error.strerror}") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except ValueError as error:
             raise ConfigError(f"{path} is not a TOML file: {error}") from error
         return cls.from_mapping(options)
 

@@ -84,7 +84,7 @@ def changed_file(states: str) -> str:
     """Return the first file that is not in its state of then any more, "" if all are."""
     try:
         known = [(path, tuple(state)) for path, state in json.loads(states or "{}").items()]
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, RecursionError):
         return "a file of which the registry's record is damaged"
     for path, state in known:
         try:

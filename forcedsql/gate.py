@@ -5,7 +5,6 @@ than its own noise can explain, so that few sources raise no false alarm.
 """
 
 import math
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from forcedsql.errors import ConfigError, ToleranceError
+from forcedsql.toml_file import read_toml
 
 _IDEAL = {
     "median_ratio": 1.0,
@@ -304,7 +304,7 @@ def _setting(text: str) -> tuple[str, float]:
 
 def _toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return read_toml(path)
     except OSError as error:
         raise ConfigError(
             f"--gate {path}: {error.strerror}; give NAME=NUMBER, or a TOML file of such lines"

@@ -3,7 +3,6 @@
 import fnmatch
 import json
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cache
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from forcedsql.errors import ConfigError
+from forcedsql.toml_file import read_toml
 
 ERROR_KINDS = ("variance", "invvar", "weight", "rms", "counts", "none")
 MASK_KINDS = ("nonzero", "planes", "bits", "values", "none")
@@ -165,10 +165,10 @@ class OpenOptions:
                 names = ", ".join(profile_names())
                 raise ConfigError(f"profile {str(profile)!r} is no file and none of {names}")
         try:
-            values = tomllib.loads(path.read_text(encoding="utf-8"))
+            values = read_toml(path)
             values.pop("recognise", None)
             return cls.from_mapping({"profile": path.stem, **values})
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, ConfigError) as fault:
+        except (OSError, ValueError) as fault:
             raise ConfigError(f"profile {path}: {fault}") from fault
 
     @classmethod
@@ -176,7 +176,7 @@ class OpenOptions:
         """Return the options that `to_json` wrote; ConfigError if it did not."""
         try:
             return cls.from_mapping(json.loads(text))
-        except (ValueError, TypeError, AttributeError) as fault:
+        except (ValueError, TypeError, AttributeError, RecursionError) as fault:
             raise ConfigError(f"the options of opening are damaged: {fault}") from fault
 
     def to_json(self) -> str:
@@ -244,8 +244,7 @@ def recognised_profile(file_name: str, cards: Mapping[str, Any]) -> str:
 
 @cache
 def _recognition(name: str) -> dict[str, Any]:
-    text = (_PROFILES / f"{name}.toml").read_text(encoding="utf-8")
-    marks: dict[str, Any] = tomllib.loads(text).get("recognise", {})
+    marks: dict[str, Any] = read_toml(_PROFILES / f"{name}.toml").get("recognise", {})
     return marks
 
 

@@ -8,7 +8,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "forcedsql"
 
 LAYERS = (
-    {"errors", "arrays", "geometry", "pixel_rows", "polygon", "resources", "native", "phases"},
+    {"errors", "arrays", "geometry", "pixel_rows", "polygon", "resources", "native", "phases", "toml_file"},
     {"ast_text", "ast_mapping", "ast_library"},
     {
         "config",

@@ -6,6 +6,9 @@ from typing import Any
 
 from forcedsql.errors import ReadError
 
+_LONGEST_NUMBER = 68
+"""Characters in the value of one card; text goes on over many."""
+
 Cards = Mapping[str, Any]
 """The cards of a FITS header: keyword to value, the first of repeated ones."""
 
@@ -14,12 +17,12 @@ def integer_card(cards: Cards, *names: str) -> int | None:
     """Return the first of these cards that holds a whole number, None if none does."""
     for name in names:
         value = cards.get(name)
-        if isinstance(value, str) and value.strip().isdecimal():
+        if isinstance(value, str) and len(value) <= _LONGEST_NUMBER and value.strip().isdecimal():
             return int(value)
-        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-            whole = int(value)
-            if whole == value:
-                return whole
+        if isinstance(value, float) and value.is_integer():
+            return int(value)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
     return None
 
 
@@ -30,7 +33,7 @@ def number_card(cards: Cards, name: str) -> float | None:
         return None
     try:
         number = float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return number if math.isfinite(number) else None
 
