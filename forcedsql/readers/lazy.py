@@ -144,7 +144,12 @@ class FilePlanes:
         limits.require_at_most(
             self._shape[0] * self._shape[1], limits.MAX_IMAGE_PIXELS, f"pixels in HDU {hdus.image}"
         )
-        self._stored = {number: stored_plane(layout.hdus[number]) for number in numbers}
+        planes = {number: stored_plane(layout.hdus[number]) for number in numbers}
+        # A layout may contradict itself; the file's own headers are asked then.
+        self._stored = {
+            number: plane if plane is not None and plane.shape == self._shape else None
+            for number, plane in planes.items()
+        }
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -191,12 +196,12 @@ class _Reading:
 
     def floats(self, hdu: int, rows: slice, pixels: Float32Array) -> None:
         if not self._as_stored(hdu, rows, pixels):
-            values, compressed = self._rows(hdu, rows)
+            values, compressed = self._rows(hdu, rows, pixels.shape)
             pixels[:] = float_pixels(values, compressed=compressed, label=f"HDU {hdu}")
 
     def bits(self, hdu: int, rows: slice, pixels: MaskArray) -> None:
         if not self._as_stored(hdu, rows, pixels):
-            pixels[:] = mask_pixels(self._rows(hdu, rows)[0], label=f"HDU {hdu}")
+            pixels[:] = mask_pixels(self._rows(hdu, rows, pixels.shape)[0], label=f"HDU {hdu}")
 
     def _as_stored(self, hdu: int, rows: slice, pixels: AnyArray) -> bool:
         """Read compressed pixels that are what is measured to where they belong; tell if they are."""
@@ -206,13 +211,17 @@ class _Reading:
         plane.read_into(self._file, rows.start, pixels)
         return True
 
-    def _rows(self, hdu: int, rows: slice) -> tuple[AnyArray, bool]:
+    def _rows(self, hdu: int, rows: slice, shape: tuple[int, ...]) -> tuple[AnyArray, bool]:
         plane, count = self._stored[hdu], rows.stop - rows.start
         if plane is not None:
             return plane.read(self._file, rows.start, count), plane.compressed
         if self._fully is None:
             self._fully = self._open_fully()
         pixels: Any = self._fully.rows(hdu, rows.start, count)
+        if pixels.values.shape != shape:
+            raise ReadError(
+                f"HDU {hdu} has rows of {pixels.values.shape[1]} pixels; its layout says {shape[1]}"
+            )
         return pixels.values, pixels.compressed
 
 

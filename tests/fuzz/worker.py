@@ -4,6 +4,7 @@ import resource
 import time
 import traceback
 import warnings
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -28,15 +29,12 @@ def work(connection: Connection, folder: Path, shared: Path | None, run: int, ki
         try_case(Case(-1, seed, seed.content), folder)
     used = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + ADDRESS_SPACE, used + ADDRESS_SPACE))
-    connection.send(len(good))
-    while True:
-        try:
-            number = connection.recv()
-        except EOFError:
-            return
-        case = make_case(good, run, number, kind)
-        connection.send((case.seed.kind, case.seed.name))
-        connection.send(try_case(case, folder))
+    with suppress(EOFError, BrokenPipeError):
+        connection.send(len(good))
+        while True:
+            case = make_case(good, run, connection.recv(), kind)
+            connection.send((case.seed.kind, case.seed.name))
+            connection.send(try_case(case, folder))
 
 
 def try_case(case: Case, folder: Path) -> Outcome:

@@ -231,6 +231,19 @@ class TestLayoutsAreNotTrusted:
         # It is too large by the layout, and right by the file's own headers.
         assert open_lazily(path, json.dumps(content)).exposure.shape == (50, 40)
 
+    @pytest.mark.parametrize("columns", [1, 90, 101, 4000])
+    @pytest.mark.parametrize("missing", ["", "ZBITPIX"])
+    def test_rows_of_another_length_are_refused_when_they_are_read(self, tmp_path, columns, missing):
+        path = tmp_path / "packed.fits"
+        write_exposure(simulate_exposure(count=5, shape=(80, 100), seed=1).exposure, path)
+        content = json.loads(open_lazily(path).layout)
+        for hdu in content["hdus"][1:4]:
+            hdu["cards"]["NAXIS1"] = columns
+            hdu["storage"].pop(missing, None)
+        exposure = open_lazily(path, json.dumps(content)).exposure
+        with pytest.raises(ReadError, match=rf"HDU 1 has rows of 100 pixels; its layout says {columns}"):
+            _ = exposure.image
+
 
 def test_a_file_changed_after_opening_is_refused(odd_file):
     lazy = open_lazily(odd_file).exposure
