@@ -20,7 +20,7 @@ from forcedsql.readers import limits
 from forcedsql.readers.binary_table import BinaryTable, table_form
 from forcedsql.readers.cards import Cards
 from forcedsql.readers.file_bytes import FileBytes
-from forcedsql.readers.fits_headers import require_bounded_header, require_fits_magic
+from forcedsql.readers.fits_headers import HeaderGuard, require_bounded_header, require_fits_magic
 from forcedsql.readers.layout import FileLayout, HduLayout, plain_cards
 from forcedsql.readers.plane_rows import stored_plane
 from forcedsql.readers.tile_checks import require_sound_tiles
@@ -79,7 +79,7 @@ class FitsFile:
         self._file = file
         self._packed = packed
         self.condensed: dict[str, Any] = {}
-        self._headers_seen = 1
+        self._guard = HeaderGuard(file)
         self._cards: dict[int, Cards] = {}
         self._tables: dict[int, Any] = {}
 
@@ -89,10 +89,7 @@ class FitsFile:
             return False
         with reading(f"HDU {index}"):
             try:
-                while self._headers_seen <= index:
-                    place = self._hdus[self._headers_seen - 1].fileinfo()
-                    require_bounded_header(self._file, place["datLoc"] + place["datSpan"])
-                    self._headers_seen += 1
+                self._guard.look_before(index, self._hdus)
                 hdu = self._hdus[index]
             except IndexError:
                 return False

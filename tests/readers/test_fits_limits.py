@@ -13,12 +13,13 @@ from forcedsql.readers import limits
 from forcedsql.readers.fits_file import open_fits
 
 BLOCK = 2880
+ROWS = 2000
 
 
 @pytest.fixture
 def small():
     stream = BytesIO()
-    table = fits.BinTableHDU.from_columns([fits.Column("n", "J", array=np.arange(3))])
+    table = fits.BinTableHDU.from_columns([fits.Column("n", "J", array=np.arange(ROWS))])
     fits.HDUList([fits.PrimaryHDU(np.ones((4, 5), np.float32)), table]).writeto(stream)
     return stream.getvalue()
 
@@ -33,7 +34,7 @@ def opened(path, content):
 @pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress])
 def test_a_file_is_read_plain_and_packed(tmp_path, small, pack):
     image, rows = opened(tmp_path / "a.fits", pack(small))
-    assert (image.sum(), rows) == (20.0, 3)
+    assert (image.sum(), rows) == (20.0, ROWS)
 
 
 def test_bytes_are_read_as_a_file_is(small):
@@ -43,8 +44,8 @@ def test_bytes_are_read_as_a_file_is(small):
 
 @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress])
 def test_a_file_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch, small, pack):
-    monkeypatch.setattr(limits, "MAX_UNPACKED_BYTES", 20_000)
-    with pytest.raises(FileLimitError, match=r"more than 20000 bytes.*unpack it first"):
+    monkeypatch.setattr(limits, "MAX_UNPACKED_BYTES", 24_000)
+    with pytest.raises(FileLimitError, match=r"more than 24000 bytes.*unpack it first"):
         opened(tmp_path / "a.fits", pack(small) + pack(bytes(10_000)))
 
 
@@ -84,3 +85,34 @@ def test_counts_of_cards_are_bounded_before_they_are_asked_for(tmp_path, small, 
     changed = small[:at] + card.ljust(80) + small[at + 80 :]
     with pytest.raises(FileLimitError, match=rf"{message}.*at most 999"):
         opened(tmp_path / "a.fits", changed)
+
+
+@pytest.mark.parametrize(
+    ("card", "name"),
+    [
+        (b"NAXIS1  = 'NOCOMPRESS'", "NAXIS1"),
+        (b"HIERARCH PCOUNT = 'x'", "PCOUNT"),
+        (b"naxis2  = '2'", "naxis2"),
+        (b"GCOUNT  ='T'", "GCOUNT"),
+    ],
+)
+def test_sizes_that_are_text_are_refused(tmp_path, small, card, name):
+    """astropy would repeat the text as often as the other sizes say."""
+    at = small.index(b"EXTEND  =")
+    changed = small[:at] + card.ljust(80) + small[at + 80 :]
+    with pytest.raises(ReadError, match=f"{name} in the header at byte 0 is text"):
+        opened(tmp_path / "a.fits", changed)
+
+
+def test_data_that_go_back_in_the_file_are_refused(tmp_path, small):
+    """The same HDU would follow itself, again and again."""
+    at = small.rindex(b"GCOUNT  =")
+    changed = small[:at] + b"GCOUNT  =                   -1".ljust(80) + small[at + 80 :]
+    with pytest.raises(ReadError, match="HDU 1 says that its data are -"):
+        opened(tmp_path / "a.fits", changed)
+
+
+def test_headers_that_take_too_much_together_are_refused(tmp_path, monkeypatch, small):
+    monkeypatch.setattr(limits, "MAX_ALL_HEADER_BYTES", BLOCK)
+    with pytest.raises(FileLimitError, match=f"headers up to HDU 1: {2 * BLOCK}.*at most {BLOCK}"):
+        opened(tmp_path / "a.fits", small)
