@@ -288,7 +288,7 @@ def open_fits(path: Path | BytesIO) -> Iterator[FitsFile]:
     with _stream_of(path) as stream, unpacked(stream) as source:
         file = FileBytes(source.fileno(), os.fstat(source.fileno()).st_size)
         require_fits_magic(file)
-        require_bounded_header(file, 0)
+        require_bounded_header(file, 0, 0)
         with reading("its first header"):
             # Reading without memory mapping keeps no array tied to the open file.
             hdus = fits.open(source, mode="readonly", memmap=False)

@@ -23,7 +23,7 @@ def require_fits_magic(file: FileBytes) -> None:
         raise ReadError(f"not a FITS file: {seen}; forcedsql reads FITS (.fits, .fits.gz, .fits.fz)")
 
 
-def require_bounded_header(file: FileBytes, start: int) -> None:
+def require_bounded_header(file: FileBytes, start: int, index: int) -> None:
     """Refuse a header that is too long, or counts more axes or columns than FITS has.
 
     Parameters
@@ -31,6 +31,8 @@ def require_bounded_header(file: FileBytes, start: int) -> None:
     file : FileBytes
     start : int, byte
         Where the header begins; there may be nothing.
+    index : int
+        Number of its HDU, for messages.
 
     Raises
     ------
@@ -46,14 +48,16 @@ def require_bounded_header(file: FileBytes, start: int) -> None:
             if card.rstrip() == b"END":
                 return
             if (match := _TEXT.match(card)) is not None:
-                raise ReadError(f"{match[1].decode()} in the header at byte {start} is text, not a number")
+                raise ReadError(f"{match[1].decode()} in the header of HDU {index} is text, not a number")
             if (match := _COUNT.match(card)) is not None:
                 # More than 20 digits are not turned into a number, which takes long for many.
                 count = int(match[2][:20])
-                limits.require_at_most(count, limits.MAX_NUMBERED_CARDS, f"{match[1].decode()} in a header")
+                limits.require_at_most(
+                    count, limits.MAX_NUMBERED_CARDS, f"{match[1].decode()} in HDU {index}"
+                )
     if file.size - start >= limits.MAX_HEADER_BYTES:
         raise FileLimitError(
-            f"the header at byte {start} does not end within {limits.MAX_HEADER_BYTES} bytes, "
+            f"the header of HDU {index} does not end within {limits.MAX_HEADER_BYTES} bytes, "
             "the most that forcedsql reads of one"
         )
 
@@ -96,5 +100,5 @@ class HeaderGuard:
             self._nbytes += place["datLoc"] - place["hdrLoc"]
             what = f"bytes of the headers up to HDU {before}"
             limits.require_at_most(self._nbytes, limits.MAX_ALL_HEADER_BYTES, what)
-            require_bounded_header(self._file, place["datLoc"] + place["datSpan"])
+            require_bounded_header(self._file, place["datLoc"] + place["datSpan"], before + 1)
             self._seen += 1

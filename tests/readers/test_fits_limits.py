@@ -74,9 +74,9 @@ def test_a_header_that_does_not_end_is_refused(tmp_path, monkeypatch, small, sta
 @pytest.mark.parametrize(
     ("card", "message"),
     [
-        (b"NAXIS   =           2147483647", "NAXIS in a header: 2147483647"),
-        (b"TFIELDS =                 1000", "TFIELDS in a header: 1000"),
-        (b"NAXIS   =" + b"9" * 70, "NAXIS in a header: 9999"),
+        (b"NAXIS   =           2147483647", "NAXIS in HDU [01]: 2147483647"),
+        (b"TFIELDS =                 1000", "TFIELDS in HDU [01]: 1000"),
+        (b"NAXIS   =" + b"9" * 70, "NAXIS in HDU [01]: 9999"),
     ],
 )
 def test_counts_of_cards_are_bounded_before_they_are_asked_for(tmp_path, small, card, message):
@@ -100,7 +100,7 @@ def test_sizes_that_are_text_are_refused(tmp_path, small, card, name):
     """astropy would repeat the text as often as the other sizes say."""
     at = small.index(b"EXTEND  =")
     changed = small[:at] + card.ljust(80) + small[at + 80 :]
-    with pytest.raises(ReadError, match=f"{name} in the header at byte 0 is text"):
+    with pytest.raises(ReadError, match=f"{name} in the header of HDU 0 is text"):
         opened(tmp_path / "a.fits", changed)
 
 
