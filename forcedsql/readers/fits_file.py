@@ -18,9 +18,10 @@ from forcedsql.arrays import AnyArray
 from forcedsql.errors import ForcedSQLError, ReadError
 from forcedsql.readers import limits
 from forcedsql.readers.binary_table import BinaryTable, table_form
-from forcedsql.readers.cards import Cards
+from forcedsql.readers.cards import Cards, text_card
 from forcedsql.readers.file_bytes import FileBytes
 from forcedsql.readers.fits_headers import HeaderGuard, require_bounded_header, require_fits_magic
+from forcedsql.readers.heap_checks import require_sound_heap
 from forcedsql.readers.layout import FileLayout, HduLayout, plain_cards
 from forcedsql.readers.plane_rows import stored_plane
 from forcedsql.readers.tile_checks import require_sound_tiles
@@ -111,9 +112,13 @@ class FitsFile:
 
     def summary(self) -> str:
         """Name the first HDUs in a few words, for messages."""
-        present = [self._hdus[index] for index in range(_HDUS_IN_SUMMARY) if self.has(index)]
-        names = [hdu.name or type(hdu).__name__ for hdu in present]
+        present = [index for index in range(_HDUS_IN_SUMMARY) if self.has(index)]
+        names = [self._name(index) for index in present]
         return ", ".join(names) + (", ..." if self.has(_HDUS_IN_SUMMARY) else "")
+
+    def _name(self, index: int) -> str:
+        named = text_card(self.cards(index), "EXTNAME")
+        return named or ("PRIMARY" if index == 0 else type(self._hdus[index]).__name__)
 
     def pixels(self, index: int, *, axes: int = 2) -> Pixels:
         """Return the pixels of an image HDU of that many axes.
@@ -153,9 +158,7 @@ class FitsFile:
         hdu = self._hdu(index)
         if not isinstance(hdu, fits.BinTableHDU) or isinstance(hdu, fits.CompImageHDU):
             raise ReadError(f"HDU {index} is a {type(hdu).__name__}, not a binary table")
-        self._require_bounded_table(index, hdu)
-        with reading(f"the table in HDU {index}"):
-            return hdu.data
+        return self._checked_table(index, hdu).data
 
     def first_table(self) -> Any:
         """Return the first table as an astropy HDU, binary or ASCII, whose size is one that a reader grants.
@@ -171,17 +174,21 @@ class FitsFile:
         while self.has(index):
             hdu = self._hdus[index]
             if isinstance(hdu, fits.BinTableHDU | fits.TableHDU) and not isinstance(hdu, fits.CompImageHDU):
-                self._require_bounded_table(index, hdu)
-                return hdu
+                return self._checked_table(index, hdu)
             index += 1
         raise ReadError(f"there is no table; the file holds {self.summary()}")
 
-    def _require_bounded_table(self, index: int, hdu: Any) -> None:
+    def _checked_table(self, index: int, hdu: Any) -> Any:
         with reading(f"the table in HDU {index}"):
             header = hdu.header
-            size = int(header["NAXIS1"]) * int(header["NAXIS2"]) + int(header.get("PCOUNT", 0))
+            heap = int(header.get("PCOUNT", 0))
+            size = int(header["NAXIS1"]) * int(header["NAXIS2"]) + heap
         limits.require_at_most(size, limits.MAX_TABLE_BYTES, f"bytes in the table of HDU {index}")
         self._require_complete(index, hdu)
+        with reading(f"the table in HDU {index}"):
+            if hdu.data is not None and isinstance(hdu, fits.BinTableHDU):
+                require_sound_heap(hdu.data, heap)
+        return hdu
 
     def archive_table(self, index: int) -> Any:
         """Return the rows of a table for `forcedsql.readers.rows.Rows`; see `table`.

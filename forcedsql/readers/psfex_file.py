@@ -90,7 +90,8 @@ class _Model:
     def fact(self, name: str) -> Any:
         for column in self.table.names:
             if column.upper() == name:
-                value = self.table[column][self.row]
+                with reading(f"column {column} of the PSFEx model"):
+                    value = self.table[column][self.row]
                 return value.item() if isinstance(value, np.generic) else value
         return self.cards.get(name)
 

@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from forcedsql.errors import ReadError, TableError
+from forcedsql.readers import limits
 from forcedsql.readers.unpacking import unpacked
 from forcedsql.tables.astropy_tables import from_astropy
 from forcedsql.tables.formats import TableFormat, format_named, table_format, translated
@@ -26,6 +27,9 @@ _UNTRUSTED_XML = {
     rb"<[\w:]*STREAM\s[^>]*href": "has its data in another place (STREAM href)",
 }
 """What a VOTable is refused for, and how that is said: astropy would open any URL it names."""
+
+_MOST_FIELDS = 2_000
+"""Columns of a VOTable: astropy takes time for the square of their number."""
 
 Source = Path | BytesIO
 
@@ -91,8 +95,7 @@ def _read_parquet(source: Source) -> pa.Table:
     from pyarrow import parquet
 
     with parquet.ParquetFile(source) as file:
-        table, footer = file.read(), file.metadata.metadata or {}
-    table.validate(full=True)
+        table, footer = _validated(file.read()), file.metadata.metadata or {}
     return table.cast(described_by_footer(table.schema, footer))
 
 
@@ -101,7 +104,7 @@ def _read_csv(source: Source) -> pa.Table:
 
     # Arrow's default takes the text "nan" for NULL; a NaN flux is a value here.
     missing = csv.ConvertOptions(null_values=["", "NULL", "null", "None"], strings_can_be_null=True)
-    return csv.read_csv(source, convert_options=missing)
+    return _validated(csv.read_csv(source, convert_options=missing))
 
 
 def _read_arrow(source: Source) -> pa.Table:
@@ -109,9 +112,14 @@ def _read_arrow(source: Source) -> pa.Table:
         data = stream.read_buffer()
     is_file = data.slice(0, 6).to_pybytes() == b"ARROW1"
     reader = pa.ipc.open_file(data) if is_file else pa.ipc.open_stream(data)
-    table = reader.read_all()
-    # Arrow trusts offsets, lengths and text in a file, which a damaged one leads it astray with.
+    return _validated(reader.read_all())
+
+
+def _validated(table: pa.Table) -> pa.Table:
+    """Check what Arrow trusts a file in: offsets, lengths, text and names; ValueError."""
     table.validate(full=True)
+    for name in table.column_names:
+        name.encode()
     return table
 
 
@@ -139,9 +147,11 @@ def _read_fits(source: Source) -> pa.Table:
 
 def _read_votable(source: Source) -> pa.Table:
     content = source.getvalue() if isinstance(source, BytesIO) else source.read_bytes()
+    # In UTF-16 every other byte is 0.
+    text = content.replace(b"\0", b"")
+    limits.require_at_most(text.count(b"<FIELD"), _MOST_FIELDS, "columns")
     for mark, what in _UNTRUSTED_XML.items():
-        # In UTF-16 every other byte is 0.
-        if re.search(mark, content.replace(b"\0", b"")):
+        if re.search(mark, text):
             raise ReadError(f"it {what}, which is not followed")
     return _nan_for_null(_read_astropy(BytesIO(content), "votable"))
 

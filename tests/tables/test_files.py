@@ -284,3 +284,19 @@ class TestFilesThatAreNotTrusted:
         path.write_bytes(gzip.compress(b"ra,dec\n" + b"1,2\n" * 1000))
         with pytest.raises(TableError, match="more than 1000 bytes"):
             read_table(path)
+
+    def test_a_votable_of_too_many_columns_is_refused(self, votable):
+        text = votable.read_text(encoding="utf-8")
+        start = text.index("<FIELD")
+        field = text[start : text.index(">", start) + 1].rstrip("/>") + "/>"
+        votable.write_text(text[:start] + 2000 * field + text[start:], encoding="utf-8")
+        with pytest.raises(TableError, match="columns: 2001; forcedsql reads at most 2000"):
+            read_table(votable)
+
+    @pytest.mark.parametrize("suffix", [".csv", ".arrow"])
+    def test_names_of_columns_that_are_not_utf_8_are_refused(self, tmp_path, suffix):
+        path = tmp_path / f"t{suffix}"
+        write_table(pa.table({"abcdef": [1.0]}), path)
+        path.write_bytes(path.read_bytes().replace(b"abcdef", b"\xff\xfecdef"))
+        with pytest.raises(TableError, match=rf"t\{suffix} as .*utf-8"):
+            read_table(path)
