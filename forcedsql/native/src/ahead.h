@@ -4,7 +4,7 @@
    hundred bytes a row are too short for the processor to see what comes next. */
 #ifndef FORCEDSQL_AHEAD_H
 #define FORCEDSQL_AHEAD_H
-#include "interface.h"
+#include "tasks.h"
 #include "vectors.h"
 
 enum { FLOATS_PER_LINE = 16 };
@@ -20,6 +20,13 @@ INLINE void ask_for_row(const forcedsql_planes *planes, int64_t row, int64_t fir
         __builtin_prefetch(planes->image + at, 0, 2);
         __builtin_prefetch(planes->variance + at, 0, 2);
     }
+}
+
+/* Ask for box i, if there is one. */
+INLINE void ask_for_box(const struct boxes *boxes, int64_t i) {
+    if (!boxes->planes) return;
+    for (int64_t j = 0; j < boxes->height; j++)
+        ask_for_row(boxes->planes, boxes->y0[i] + j, boxes->x0[i], boxes->x0[i] + boxes->width);
 }
 
 #endif

@@ -1,4 +1,5 @@
 /* PSF images: sums of basis images, and Lanczos-5 shifts by a fraction of a pixel. */
+#include "ahead.h"
 #include "band.h"
 #include "scratch.h"
 #include "tasks.h"
@@ -112,7 +113,10 @@ int FOR_ISA(shift_images)(const void *argument, int64_t begin, int64_t end) {
     if (!room) return -1;
     struct canvas canvas = {stride, room, room + stride * ROWS};
     memset(room, 0, (size_t)(stride * (rows + ROWS)) * sizeof(double));
-    for (int64_t i = begin; i < end; i++) shift(task, i, &canvas);
+    for (int64_t i = begin; i < end; i++) {
+        ask_for_box(&task->ahead, i);
+        shift(task, i, &canvas);
+    }
     free(room);
     return 0;
 }

@@ -29,7 +29,12 @@ static int do_some(const struct kernel_images_task *task, int64_t first, int64_t
                                       .moved_stride = pixels,
                                       .moved_row_stride = task->width,
                                       .plane_height = task->height,
-                                      .plane_width = task->width};
+                                      .plane_width = task->width,
+                                      .ahead = task->ahead};
+    if (shift.ahead.planes) {
+        shift.ahead.x0 += first;
+        shift.ahead.y0 += first;
+    }
     return FOR_ISA(combine_images)(&combine, 0, count) ||
            (task->moments && FOR_ISA(adaptive_moments)(&moments, 0, count)) ||
            (task->moved && FOR_ISA(shift_images)(&shift, 0, count));
@@ -69,6 +74,8 @@ int FOR_ISA(combined_psf_sums)(const void *argument, int64_t begin, int64_t end)
         some.dy += i;
         some.moved = stamps;
         struct psf_sums_task sums = task->sums;
+        some.ahead = (struct boxes){sums.planes, sums.x0 + i, sums.y0 + i, sums.height, sums.width};
+        sums.asked_for = 1;
         sums.model = stamps;
         sums.x0 += i;
         sums.y0 += i;

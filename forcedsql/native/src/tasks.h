@@ -3,6 +3,13 @@
 #define FORCEDSQL_TASKS_H
 #include "interface.h"
 
+/* Boxes of pixels that will be read soon; none where `planes` is NULL. */
+struct boxes {
+    const forcedsql_planes *planes;
+    const int64_t *x0, *y0;
+    int64_t height, width;
+};
+
 struct psf_sums_task {
     const forcedsql_planes *planes;
     int64_t n, height, width;
@@ -11,6 +18,7 @@ struct psf_sums_task {
     int32_t bad_bits;
     double *sums;
     int64_t *npixels;
+    int asked_for;  /* whether the pixels are on their way already */
 };
 
 struct sinc_sums_task {
@@ -60,6 +68,7 @@ struct shift_images_task {
     const double *dx, *dy;
     double *moved;
     int64_t moved_stride, moved_row_stride, plane_height, plane_width;
+    struct boxes ahead;  /* one for every image, asked for when it is moved */
 };
 
 struct adaptive_moments_task {
@@ -73,6 +82,7 @@ struct kernel_images_task {
     const double *weights, *basis, *dx, *dy;
     int64_t centre_x, centre_y;
     double *moved, *moments;
+    struct boxes ahead;
 };
 
 struct combined_psf_sums_task {

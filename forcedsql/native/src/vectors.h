@@ -89,6 +89,27 @@ INLINE floats load_narrow(const float *from) {
 
 INLINE doubles load_floats(const float *from) { return widened(load_narrow(from)); }
 
+/* Load the first `count` lanes, and nothing past them; the others are zero. */
+#if defined(__AVX512F__)
+INLINE doubles load_first(const double *from, int64_t count) {
+    return (doubles)_mm512_maskz_loadu_pd((__mmask8)((1u << count) - 1u), from);
+}
+INLINE doubles load_first_floats(const float *from, int64_t count) {
+    return widened((floats)_mm256_maskz_loadu_ps((__mmask8)((1u << count) - 1u), from));
+}
+#else
+INLINE doubles load_first(const double *from, int64_t count) {
+    double lanes[LANES] = {0.0};
+    for (int64_t i = 0; i < count; i++) lanes[i] = from[i];
+    return load(lanes);
+}
+INLINE doubles load_first_floats(const float *from, int64_t count) {
+    double lanes[LANES] = {0.0};
+    for (int64_t i = 0; i < count; i++) lanes[i] = from[i];
+    return load(lanes);
+}
+#endif
+
 INLINE doubles all_of(double value) { return value - (doubles){0.0}; }
 
 INLINE longs first_lanes(int64_t count) {
