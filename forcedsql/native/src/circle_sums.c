@@ -69,9 +69,8 @@ INLINE void add_run(struct ring *ring, const float *image, const float *variance
         ring->variance += load_floats(variance);
     }
     if (count > 0) {
-        longs rest = first_lanes(count);
-        ring->flux += where(rest, load_floats(image));
-        ring->variance += where(rest, load_floats(variance));
+        ring->flux += first_of_floats(image, count);
+        ring->variance += first_of_floats(variance, count);
     }
 }
 

@@ -7,6 +7,9 @@
 
 enum { ROWS = 4, VECTORS = 4 };
 
+/* Vectors of columns whose coefficients are in registers together. */
+enum { ACROSS = LANES == 8 ? 4 : 2 };
+
 /* The pixels around a position: in place where they are all in the image, else a copy. */
 struct pixels {
     const float *image, *variance;
@@ -118,10 +121,9 @@ INLINE void add_pixels(struct sums *sums, doubles coefficients, struct pixels bo
 /* The same for the first `count` lanes only. */
 INLINE void add_some_pixels(struct sums *sums, doubles coefficients, struct pixels box, int64_t at,
                             int64_t count) {
-    longs mask = first_lanes(count);
-    doubles c = where(mask, coefficients);
-    sums->flux += c * where(mask, load_floats(box.image + at));
-    sums->variance += c * c * where(mask, load_floats(box.variance + at));
+    doubles c = first_of(coefficients, count), image = first_of_floats(box.image + at, count);
+    sums->flux += c * image;
+    sums->variance += c * c * first_of_floats(box.variance + at, count);
 }
 
 /* Add ROWS rows of `vectors` vectors of coefficients: the sum over s of along[s, row] across[s, column].
@@ -129,7 +131,7 @@ INLINE void add_some_pixels(struct sums *sums, doubles coefficients, struct pixe
 INLINE void add_block(struct sums sums[ROWS], const double *along, const double *across, int64_t rank,
                       int64_t stride, struct pixels box, int64_t at, int64_t rows, int64_t count,
                       const int vectors) {
-    doubles c[ROWS][2];
+    doubles c[ROWS][ACROSS];
     UNROLL for (int r = 0; r < ROWS; r++)
         UNROLL for (int v = 0; v < vectors; v++) c[r][v] = all_of(0.0);
     for (int64_t s = 0; s < rank; s++, along += stride, across += stride)
@@ -154,11 +156,18 @@ static void add_moved(struct sums sums[ROWS], const forcedsql_sinc_aperture *ape
     int64_t moved = aperture->moved, rank = aperture->rank, stride = space->stride;
     for (int64_t j = 0; j < moved; j += ROWS, at += ROWS * box.row_stride) {
         const double *along = space->along + j;
-        int64_t i = 0;
-        for (; i + LANES < moved; i += 2 * LANES)
-            add_block(sums, along, space->across + i, rank, stride, box, at + i, moved - j, moved - i, 2);
-        if (i < moved)
-            add_block(sums, along, space->across + i, rank, stride, box, at + i, moved - j, moved - i, 1);
+        for (int64_t i = 0; i < moved; i += ACROSS * LANES) {
+            const double *across = space->across + i;
+            int64_t left = moved - i, rows = moved - j, vectors = (left + LANES - 1) / LANES;
+            if (vectors >= ACROSS)
+                add_block(sums, along, across, rank, stride, box, at + i, rows, left, ACROSS);
+            else if (vectors == 3)
+                add_block(sums, along, across, rank, stride, box, at + i, rows, left, ACROSS > 3 ? 3 : ACROSS);
+            else if (vectors == 2)
+                add_block(sums, along, across, rank, stride, box, at + i, rows, left, 2);
+            else
+                add_block(sums, along, across, rank, stride, box, at + i, rows, left, 1);
+        }
     }
 }
 

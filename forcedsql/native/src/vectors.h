@@ -89,26 +89,6 @@ INLINE floats load_narrow(const float *from) {
 
 INLINE doubles load_floats(const float *from) { return widened(load_narrow(from)); }
 
-/* Load the first `count` lanes, and nothing past them; the others are zero. */
-#if defined(__AVX512F__)
-INLINE doubles load_first(const double *from, int64_t count) {
-    return (doubles)_mm512_maskz_loadu_pd((__mmask8)((1u << count) - 1u), from);
-}
-INLINE doubles load_first_floats(const float *from, int64_t count) {
-    return widened((floats)_mm256_maskz_loadu_ps((__mmask8)((1u << count) - 1u), from));
-}
-#else
-INLINE doubles load_first(const double *from, int64_t count) {
-    double lanes[LANES] = {0.0};
-    for (int64_t i = 0; i < count; i++) lanes[i] = from[i];
-    return load(lanes);
-}
-INLINE doubles load_first_floats(const float *from, int64_t count) {
-    double lanes[LANES] = {0.0};
-    for (int64_t i = 0; i < count; i++) lanes[i] = from[i];
-    return load(lanes);
-}
-#endif
 
 INLINE doubles all_of(double value) { return value - (doubles){0.0}; }
 
@@ -117,6 +97,39 @@ INLINE longs first_lanes(int64_t count) {
     memcpy(&v, MASK_WINDOW + MAX_LANES - count, sizeof v);
     return v;
 }
+
+/* The first `count` lanes; the others are zero.  `first_of_floats` may read a whole vector, the
+   loads read nothing past the last lane that counts. */
+#if defined(__AVX512F__)
+INLINE __mmask8 lane_bits(int64_t count) { return (__mmask8)((1u << count) - 1u); }
+INLINE doubles first_of(doubles v, int64_t count) {
+    return (doubles)_mm512_maskz_mov_pd(lane_bits(count), (__m512d)v);
+}
+INLINE doubles first_of_floats(const float *from, int64_t count) {
+    return (doubles)_mm512_maskz_cvtps_pd(lane_bits(count), (__m256)load_narrow(from));
+}
+INLINE doubles load_first(const double *from, int64_t count) {
+    return (doubles)_mm512_maskz_loadu_pd(lane_bits(count), from);
+}
+INLINE doubles load_first_floats(const float *from, int64_t count) {
+    return widened((floats)_mm256_maskz_loadu_ps(lane_bits(count), from));
+}
+#else
+INLINE doubles first_of(doubles v, int64_t count) { return (doubles)((longs)v & first_lanes(count)); }
+INLINE doubles first_of_floats(const float *from, int64_t count) {
+    return first_of(load_floats(from), count);
+}
+INLINE doubles load_first(const double *from, int64_t count) {
+    doubles v = all_of(0.0);
+    for (int64_t i = 0; i < count; i++) v[i] = from[i];
+    return v;
+}
+INLINE doubles load_first_floats(const float *from, int64_t count) {
+    doubles v = all_of(0.0);
+    for (int64_t i = 0; i < count; i++) v[i] = from[i];
+    return v;
+}
+#endif
 
 /* `v` where the mask is -1, zero where it is 0, whatever `v` is there. */
 INLINE doubles where(longs mask, doubles v) { return (doubles)((longs)v & mask); }
