@@ -78,7 +78,7 @@ def aperture_flux(batch: Batch, config: MeasurementConfig) -> Columns:
     if large:
         flux, variance = _circle_sums(batch, large, config)
         for index, radius in enumerate(large):
-            truncated = ~fits_image(batch, *circle_box(batch.x, batch.y, radius))
+            truncated = ~circle_fits(batch, radius)
             columns |= _columns(radius, flux[:, index], variance[:, index], truncated)
     return columns
 
@@ -126,9 +126,11 @@ def _sinc_fluxes(batch: Batch, radii: list[float], shift: SincShift) -> Columns:
         half = aperture.width // 2
         low_x, high_x, low_y, high_y = centre_x - half, centre_x + half, centre_y - half, centre_y + half
         clipped = ~fits_image(batch, low_x, high_x, low_y, high_y)
-        left, right, bottom, top = circle = circle_box(batch.x, batch.y, aperture.radius)
-        weighted = (left >= low_x) & (right <= high_x) & (bottom >= low_y) & (top <= high_y)
-        truncated = clipped & ~(weighted & fits_image(batch, *circle))
+        truncated = clipped.copy()
+        if clipped.any():
+            left, right, bottom, top = circle_box(batch.x, batch.y, aperture.radius)
+            weighted = (left >= low_x) & (right <= high_x) & (bottom >= low_y) & (top <= high_y)
+            truncated &= ~(weighted & circle_fits(batch, aperture.radius))
         columns |= _columns(aperture.radius, flux[:, index], variance[:, index], truncated)
         columns[f"{aperture_source_prefix(aperture.radius)}_flag_sincCoeffsTruncated"] = clipped
     return columns
@@ -157,6 +159,17 @@ def circle_box(
         np.floor(x + radius + 0.5).astype(np.int64),
         np.ceil(y - radius - 0.5).astype(np.int64),
         np.floor(y + radius + 0.5).astype(np.int64),
+    )
+
+
+def circle_fits(batch: Batch, radius: float) -> BoolArray:
+    """Tell, (n,) bool, at which positions the `circle_box` of a radius lies inside the image."""
+    box = batch.bbox
+    return (
+        (batch.x - radius - 0.5 > box.x0 - 1)
+        & (batch.x + radius + 0.5 < box.x1 + 1)
+        & (batch.y - radius - 0.5 > box.y0 - 1)
+        & (batch.y + radius + 0.5 < box.y1 + 1)
     )
 
 

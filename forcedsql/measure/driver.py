@@ -27,7 +27,7 @@ from forcedsql.plugins import CATALOG_ORDER, LOCAL_BACKGROUND, Plugin, plugins_i
 from forcedsql.schema import UNDEBLENDED, Column, measured_columns
 
 _TILE_ROWS, _TILE_COLUMNS = 256, 128
-_BATCH_ROWS = 2048
+_BATCH_ROWS = 4096
 
 _planes: WeakKeyDictionary[Exposure, Planes] = WeakKeyDictionary()
 _planes_lock = Lock()
