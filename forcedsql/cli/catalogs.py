@@ -39,7 +39,9 @@ def init(database: DatabaseArgument) -> None:
 @opens_exposures
 def ingest(
     database: DatabaseArgument,
-    files: Annotated[list[Path], typer.Argument(help="Exposures: afw, lsst.images or plain FITS.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE", help="Exposures: afw, lsst.images or plain FITS.")
+    ],
     on_conflict: Annotated[
         OnConflict, typer.Option(help="What to do with a file whose id is taken by another file.")
     ] = OnConflict.REPLACE,
@@ -47,7 +49,8 @@ def ingest(
 ) -> None:
     """Register exposures, so that SQL can name them.
 
-    The ids are printed: visit:VISIT:DETECTOR, coadd:TRACT:PATCH:BAND, or the file's name.
+    The ids are printed: visit:VISIT:DETECTOR, coadd:TRACT:PATCH:BAND, or the file's name,
+    with [EXT] after it where --hdu says which HDU.
     Doing it again changes nothing. Of plain FITS images it says what it took for error, mask,
     PSF, zero point and background.
     """
@@ -70,20 +73,23 @@ def ingest(
 
 def catalog(
     database: DatabaseArgument,
-    name: Annotated[str, typer.Argument(help="Name of the table to make, such as object or source.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Name of the table to make, such as object or source.")
+    ],
     file: Annotated[
         Path,
         typer.Argument(
+            metavar="FILE",
             help="Table: parquet, csv, ecsv, fits, votable, arrow, a HATS catalogue folder, or - for "
-            "standard input."
+            "standard input.",
         ),
     ],
     input_format: InputFormatOption = None,
     ra_column: Annotated[
-        str | None, typer.Option(help="Column of right ascensions beside ra and coord_ra.")
+        str | None, typer.Option(help="Column of right ascensions under another name than ra or coord_ra.")
     ] = None,
     dec_column: Annotated[
-        str | None, typer.Option(help="Column of declinations beside dec and coord_dec.")
+        str | None, typer.Option(help="Column of declinations under another name than dec or coord_dec.")
     ] = None,
 ) -> None:
     """Load a catalogue into a table of the database.

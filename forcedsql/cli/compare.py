@@ -21,8 +21,12 @@ if TYPE_CHECKING:
 
     from forcedsql.gate import Gate
 
-MeasuredArgument = Annotated[str, typer.Argument(help="Table or view of measured fluxes.")]
-ReferenceArgument = Annotated[str, typer.Argument(help="Table or view to compare them with.")]
+MeasuredArgument = Annotated[
+    str, typer.Argument(metavar="MEASURED", help="Table or view of measured fluxes.")
+]
+ReferenceArgument = Annotated[
+    str, typer.Argument(metavar="REFERENCE", help="Table or view to compare them with.")
+]
 
 
 GATE_HELP = (

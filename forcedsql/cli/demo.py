@@ -1,6 +1,7 @@
 """``forcedsql demo``: the main job from files to plot, by the SQL that it shows."""
 
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -229,12 +230,19 @@ def _literal(text: str) -> str:
     return quote_literal(text)
 
 
+def _short(path: Path) -> str:
+    """Return a path as it is best typed: from here, where it is below, in quotes where it needs them."""
+    here = Path.cwd()
+    return shlex.quote(str(path.relative_to(here) if path.is_relative_to(here) else path))
+
+
 def _what_next(database: Path, exposure: Path, catalogue: Path) -> str:
+    registered = "SELECT exposure_id, kind, band, psf_kind FROM exposure"
     commands = {
         f"forcedsql shell {database}": "SQL at a prompt; .help helps",
-        f"forcedsql sql {database} 'FROM exposure'": "what is registered",
+        f"forcedsql sql {database} '{registered}'": "what is registered",
         "forcedsql columns": "what is measured, with units",
-        f"forcedsql info {exposure}": "what a file holds",
-        f"forcedsql measure {exposure} {catalogue} -o forced.parquet": "without a database",
+        f"forcedsql info {_short(exposure)}": "what a file holds",
+        f"forcedsql measure {_short(exposure)} {_short(catalogue)} -o forced.parquet": "without a database",
     }
     return "\nNext:\n" + "\n".join(f"  {command}\n      {what}" for command, what in commands.items())

@@ -50,7 +50,7 @@ class Check:
 def doctor(
     database: Annotated[
         str | None,
-        typer.Argument(metavar="[DB]", help="Also compare the stated noise of its exposures with their sky."),
+        typer.Argument(metavar="DB", help="Also compare the stated noise of its exposures with their sky."),
     ] = None,
 ) -> None:
     """Report versions, and test that this installation measures.

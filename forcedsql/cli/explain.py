@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 def explain(
     database: DatabaseArgument,
     exposure: Annotated[
-        str, typer.Argument(help="Id of a registered exposure, such as visit:VISIT:DETECTOR.")
+        str,
+        typer.Argument(metavar="EXPOSURE", help="Id of a registered exposure, such as visit:VISIT:DETECTOR."),
     ],
     target: Annotated[
         str, typer.Argument(metavar="ID|RA,DEC", help="Id of a row, or a position in degrees (ICRS).")

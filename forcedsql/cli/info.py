@@ -36,7 +36,9 @@ _WITHOUT = {
 
 @opens_exposures
 def info(
-    exposure: Annotated[Path, typer.Argument(help="Exposure: afw, lsst.images or plain FITS.")],
+    exposure: Annotated[
+        Path, typer.Argument(metavar="EXPOSURE", help="File: afw, lsst.images or plain FITS.")
+    ],
     plot: Annotated[
         Path | None,
         typer.Option("--plot", help="Draw the PSF over the field into this file (png, pdf, svg)."),

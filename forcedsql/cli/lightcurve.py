@@ -105,8 +105,8 @@ class Target:
 
 def lightcurve(
     database: DatabaseArgument,
-    ra: Annotated[float | None, typer.Argument(help="Right ascension, ICRS degrees.")] = None,
-    dec: Annotated[float | None, typer.Argument(help="Declination, ICRS degrees.")] = None,
+    ra: Annotated[float | None, typer.Argument(metavar="RA", help="Right ascension, ICRS degrees.")] = None,
+    dec: Annotated[float | None, typer.Argument(metavar="DEC", help="Declination, ICRS degrees.")] = None,
     object_id: Annotated[
         int | None,
         typer.Option("--id", help="Take this object from results of runs, instead of measuring RA DEC."),

@@ -27,12 +27,16 @@ if TYPE_CHECKING:
 
 @opens_exposures
 def measure(
-    exposure: Annotated[Path, typer.Argument(help="Calibrated exposure: afw, lsst.images or plain FITS.")],
+    exposure: Annotated[
+        Path,
+        typer.Argument(metavar="EXPOSURE", help="Calibrated exposure: afw, lsst.images or plain FITS."),
+    ],
     positions: Annotated[
         Path,
         typer.Argument(
+            metavar="POSITIONS",
             help="Table of ids and ICRS positions: parquet, csv, ecsv, fits, votable, arrow, a HATS "
-            "catalogue folder, or - for standard input."
+            "catalogue folder, or - for standard input.",
         ),
     ],
     output: Annotated[
@@ -44,7 +48,10 @@ def measure(
     ] = ColumnNames.LSST,
     id_column: Annotated[
         str | None,
-        typer.Option(help="Column of the ids; objectId, sourceId, diaObjectId or id if not given."),
+        typer.Option(
+            help="Column of the ids, numbers or text; objectId, sourceId, diaObjectId or id if not given, or "
+            "else the number of the row, from 0."
+        ),
     ] = None,
     ra_column: Annotated[
         str | None, typer.Option(help="Column of the right ascensions; ra or coord_ra if not given.")

@@ -14,27 +14,27 @@ if TYPE_CHECKING:
 
 # Option on the command line, its value, what it means, and the option of opening that it sets.
 _OPTIONS = (
-    ("--hdu", "EXT", "HDU of the image.", "science"),
-    ("--error", "FILE[EXT]", "Error image: FILE, FILE[EXT], [EXT] or none.", "error"),
+    ("--hdu", "EXT", "name or number (from 0) of the image's HDU; the first image if not given.", "science"),
+    ("--error", "FILE[EXT]", "error image: FILE, FILE[EXT], [EXT] or none.", "error"),
     (
         "--error-kind",
         "KIND",
-        "What it holds: variance, invvar, weight (relative) or rms; none: the image's own noise.",
+        "what the error image holds: variance, invvar, weight (relative) or rms; none: the image's own.",
         "error_kind",
     ),
-    ("--mask", "FILE[EXT]", "Mask: FILE, FILE[EXT], [EXT] or none.", "mask"),
+    ("--mask", "FILE[EXT]", "mask: FILE, FILE[EXT], [EXT] or none.", "mask"),
     (
         "--mask-kind",
         "KIND",
-        "What it holds: nonzero (is bad), planes (of MP_ cards), bits or values (of a profile).",
+        "what the mask holds: nonzero (is bad), planes (of MP_ cards), bits or values (of a profile).",
         "mask_kind",
     ),
     ("--zeropoint", "MAG|CARD", "AB magnitude of one unit of the image.", "zeropoint"),
-    ("--gain", "NUMBER|CARD", "Photoelectrons per unit of the image.", "gain"),
+    ("--gain", "NUMBER|CARD", "photoelectrons per unit of the image.", "gain"),
     (
         "--psf",
         "FILE|gaussian:FWHM|moffat:FWHM,BETA",
-        "PSF; FWHM in pixels, or such as 1.2arcsec.",
+        "point spread function; FWHM in pixels, or such as 1.2arcsec.",
         "psf",
     ),
 )
@@ -46,7 +46,8 @@ _PROFILE = typer.Option(
 _OPEN = typer.Option(
     "--open",
     metavar="OPTION=VALUE",
-    help="Plain FITS: any other option of opening, such as saturation=60000; may be repeated.",
+    help="Plain FITS: any other option of opening (forcedsql.OpenOptions), such as saturation=60000; may "
+    "be repeated.",
 )
 
 

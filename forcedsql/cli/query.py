@@ -40,7 +40,10 @@ class Outcome:
 
 def sql(
     database: DatabaseArgument,
-    query: Annotated[str, typer.Argument(help="SQL, one statement or several; '-' reads it from stdin.")],
+    query: Annotated[
+        str,
+        typer.Argument(metavar="QUERY", help="SQL, one statement or several; '-' reads it from stdin."),
+    ],
     format_: FormatOption = None,
     output: OutputOption = None,
     read_only: Annotated[

@@ -37,7 +37,7 @@ _QUOTED_OR_COMMENT = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\
 
 def shell(
     database: Annotated[
-        str, typer.Argument(metavar="[DB]", help="DuckDB file; a database in memory if not given.")
+        str, typer.Argument(metavar="DB", help="DuckDB file; a database in memory if not given.")
     ] = MEMORY,
     read_only: Annotated[
         bool, typer.Option("--read-only", help="Open the database without changing it.")

@@ -15,7 +15,7 @@ from forcedsql.database.registry import ORIGINS, look_up_origins
 from forcedsql.errors import DatabaseError, ForcedSQLError
 from forcedsql.exposure import Exposure, ExposureInfo
 from forcedsql.exposure_file import changed_file, sha256_of, states_of
-from forcedsql.open_options import OpenOptions
+from forcedsql.open_options import OpenOptions, profile_names
 
 if TYPE_CHECKING:
     from forcedsql.readers.lazy import OpenedFile
@@ -72,7 +72,7 @@ def ingest(
     exposure_id : str or sequence of str, optional
         Ids to register them under, one per file; otherwise ``visit:VISIT:DETECTOR``,
         ``difference:VISIT:DETECTOR``, ``coadd:TRACT:PATCH:BAND``, or the file's name where
-        neither is known.
+        neither is known, with ``[EXT]`` after it where `options` say which HDU.
     on_conflict : {"replace", "keep", "error"}
         What to do with a file whose id is taken by another one.
     options : OpenOptions, optional
@@ -120,14 +120,27 @@ def iter_ingest(
             yield result
 
 
-def name_exposure(info: ExposureInfo, path: Path) -> str:
-    """Return the id of an exposure by what it says about itself, else by its file's name."""
+def name_exposure(info: ExposureInfo, path: Path, *, hdu: str = "") -> str:
+    """Return the id of an exposure by what it says about itself, else by its file's name.
+
+    An HDU of the file that the user chose is part of that name, ``night[CCD2]``: the others are
+    exposures of their own.
+    """
     if info.visit is not None and info.detector is not None:
         return f"{'difference' if info.is_difference else 'visit'}:{info.visit}:{info.detector}"
     if info.tract is not None and info.patch and info.band:
         return f"coadd:{info.tract}:{info.patch}:{info.band}"
     stem = path.name.removesuffix(".gz").removesuffix(".fz")
-    return stem.rsplit(".", 1)[0] if "." in stem.strip(".") else stem
+    stem = stem.rsplit(".", 1)[0] if "." in stem.strip(".") else stem
+    return f"{stem}[{hdu.strip('[]')}]" if hdu else stem
+
+
+def _chosen_hdu(options: OpenOptions | None) -> str:
+    """Return the HDU that the user chose himself; "" where it is left to a survey or to the file."""
+    if options is None or not options.science:
+        return ""
+    of_survey = options.profile in profile_names() and OpenOptions.from_profile(options.profile)
+    return "" if of_survey and of_survey.science == options.science else options.science
 
 
 def _require_registry(cursor: duckdb.DuckDBPyConnection) -> None:
@@ -180,7 +193,7 @@ def _register(
     status = path.stat()
     file = lazy.open_lazily(path, options=wanted.options)
     opened = file.exposure
-    exposure_id = given or name_exposure(opened.info, path)
+    exposure_id = given or name_exposure(opened.info, path, hdu=_chosen_hdu(wanted.options))
     before = _registered_path(cursor, exposure_id)
     if before not in (None, str(path)):
         if wanted.on_conflict == "keep":

@@ -30,6 +30,7 @@ MOTION_NAMES = {
 
 _DEGREES = re.compile(r"deg(ree)?s?|°", re.IGNORECASE)
 _RADIANS = re.compile(r"rad(ian)?s?", re.IGNORECASE)
+_NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,8 +84,8 @@ def find_positions(
         there are proper motions and no epoch of the positions.
     """
     arrow = as_arrow(table)
-    ra_name = _find(arrow, ra_column, RA_NAMES, "right ascension", ucd=RA_UCD)
-    dec_name = _find(arrow, dec_column, DEC_NAMES, "declination", ucd=DEC_UCD)
+    ra_name = _find(arrow, ra_column, RA_NAMES, "ra", ucd=RA_UCD)
+    dec_name = _find(arrow, dec_column, DEC_NAMES, "dec", ucd=DEC_UCD)
     warn_of_single_precision(arrow, (ra_name, dec_name))
     return Positions(
         _ids(arrow, id_column),
@@ -153,7 +154,7 @@ def warn_of_single_precision(table: pa.Table, names: Iterable[str]) -> None:
             )
 
 
-def _find(table: pa.Table, given: str | None, usual: Sequence[str], what: str, *, ucd: str = "") -> str:
+def _find(table: pa.Table, given: str | None, usual: Sequence[str], axis: str, *, ucd: str = "") -> str:
     if given is not None:
         if given not in table.column_names:
             raise TableError(f"the table has no column {given!r}; it has {_listed(table.column_names)}")
@@ -166,7 +167,8 @@ def _find(table: pa.Table, given: str | None, usual: Sequence[str], what: str, *
         if ucd and (field.metadata or {}).get(b"ucd", b"").decode(errors="replace").lower() == ucd:
             return str(field.name)
     raise TableError(
-        f"no column for {what}: none of {', '.join(usual)} among {_listed(table.column_names)}; name it"
+        f"the positions have no column {' or '.join(usual)}; they have {_listed(table.column_names)}; "
+        f"name it: --{axis}-column, in Python {axis}_column"
     )
 
 
@@ -178,7 +180,7 @@ def _listed(names: Sequence[str]) -> str:
 def _ids(table: pa.Table, given: str | None) -> pa.Array:
     if given is None and not {n.lower() for n in table.column_names} & {n.lower() for n in ID_NAMES}:
         return pa.array(np.arange(table.num_rows, dtype=np.int64))
-    column = table[_find(table, given, ID_NAMES, "ids")].combine_chunks()
+    column = table[_find(table, given, ID_NAMES, "id")].combine_chunks()
     ids = column if isinstance(column, pa.Array) else pa.concat_arrays(column.chunks)
     if pa.types.is_integer(ids.type):
         try:
@@ -235,12 +237,20 @@ def _coordinate(table: pa.Table, name: str, unit: str | None) -> FloatArray:
     raise TableError(f"column {name!r} has unit {stated!r}; coordinates are in deg or rad")
 
 
+def _first_text(column: pa.ChunkedArray) -> str:
+    """Return the first text in a column that is no number, and its row, in words."""
+    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        return ""
+    row = pc.index(pc.match_substring_regex(column, _NUMBER), False).as_py()
+    return "" if row < 0 else f": {column[row].as_py()[:40]!r} in row {row + 1:,}"
+
+
 def _numbers(table: pa.Table, name: str, remedy: str) -> FloatArray:
     """Return a column as a copy in float64, (n,); NaN where missing."""
     type_ = table.schema.field(name).type
     is_number = pa.types.is_floating(type_) or pa.types.is_integer(type_) or pa.types.is_decimal(type_)
     if not (is_number or pa.types.is_null(type_)):
-        raise TableError(f"column {name!r} is {type_}, not a number; {remedy}")
+        raise TableError(f"column {name!r} is {type_}, not a number{_first_text(table[name])}; {remedy}")
     # Not safe: whole numbers beyond 2^53 are rounded, as any other number is.
     values = pc.fill_null(table[name].cast(pa.float64(), safe=False), float("nan")).to_numpy()
     return np.array(values, dtype=np.float64)

@@ -11,7 +11,7 @@ from astropy.io import fits
 from forcedsql.database import connect, ingest, iter_noise
 from forcedsql.open_options import OpenOptions
 from forcedsql.resources import data_dir
-from tests.readers.plain.plain_file import SHAPE, SIGMA, noise, write_one
+from tests.readers.plain.plain_file import SHAPE, SIGMA, image_hdu, noise, write, write_one
 
 FLAT = np.full(SHAPE, SIGMA**2, np.float32)
 ERROR_OF_AP3 = "SELECT forced_phot('a', 150.0, 2.0).ap03FluxErr"
@@ -113,6 +113,23 @@ def test_several_images_of_a_file_have_ids_of_their_own(con, tmp_path):
     for hdu in ("0", "1"):
         (done,) = ingest(con, path, options=OpenOptions(science=hdu, **numbers))
         assert done.status == "unchanged"
+
+
+def test_an_image_that_the_user_chose_from_a_file_is_an_exposure_of_its_own(con, tmp_path):
+    path = write_one(tmp_path / "mosaic.fits", BUNIT="adu")
+    fits.append(path, noise(2), fits.Header({"EXTNAME": "CCD2"}))
+    for options in (None, OpenOptions(science="CCD2"), OpenOptions(science="CCD2")):
+        ingest(con, path, options=options)
+    ids = con.execute("SELECT exposure_id FROM exposure ORDER BY ALL").fetchall()
+    assert ids == [("mosaic",), ("mosaic[CCD2]",)]
+
+
+def test_the_image_that_a_survey_takes_goes_by_the_name_of_its_file(con, tmp_path):
+    path = write(
+        tmp_path / "jw.fits", image_hdu(name="SCI", BUNIT="adu"), image_hdu(np.sqrt(FLAT), name="ERR")
+    )
+    (done,) = ingest(con, path, options=OpenOptions.from_profile("jwst"))
+    assert (done.status, done.exposure_id, done.error) == ("added", "jw", "")
 
 
 def test_what_cannot_be_opened_so_is_a_failure_of_that_file(con, image, tmp_path):

@@ -115,10 +115,20 @@ def test_chunked_columns_are_joined():
 @pytest.mark.parametrize(
     ("table", "options", "message"),
     [
-        ({"ra": RA}, {}, "no column for declination: none of dec, coord_dec among ra"),
-        ({"x": RA}, {}, "no column for right ascension"),
-        ({}, {}, "among no columns"),
-        ({"ra": RA, "dec": ["a", "b", "c"]}, {}, "column 'dec' is string, not a number"),
+        (
+            {"ra": RA},
+            {},
+            "no column dec or coord_dec; they have ra; name it: --dec-column, in Python dec_column",
+        ),
+        ({"x": RA}, {}, "no column ra or coord_ra; they have x"),
+        ({}, {}, "they have no columns"),
+        (
+            {"ra": RA, "dec": ["1.5", " -2e1", "05:34:31.9"]},
+            {},
+            "column 'dec' is string, not a number: '05:34:31.9' in row 3; give coordinates in degrees",
+        ),
+        ({"ra": RA, "dec": ["1", "2", "3"]}, {}, "column 'dec' is string, not a number; give"),
+        ({"ra": RA, "dec": [True, False, True]}, {}, "column 'dec' is bool, not a number; give"),
         ({"ra": RA, "dec": DEC}, {"id_column": "nr"}, "the table has no column 'nr'; it has ra, dec"),
         (
             {"ra": RA, "dec": DEC},

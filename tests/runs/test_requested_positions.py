@@ -78,7 +78,7 @@ def test_the_digest_follows_the_values_and_not_the_order(con):
     [
         ("nothing", "there is no such table, view or file"),
         ("nothing.parquet", "cannot read nothing.parquet"),
-        ("SELECT 1 AS id", "no column for right ascension"),
+        ("SELECT 1 AS id", "no column ra or coord_ra"),
         ("SELECT x FROM nothing", "positions of SELECT x FROM nothing: Catalog Error"),
         (pa.table({"id": ["a"], "ra": [1.0], "dec": [2.0]}), "ids are string, and a run needs whole numbers"),
         (pa.table({"id": [1.5], "ra": [1.0], "dec": [2.0]}), "ids are double"),

@@ -1,6 +1,7 @@
 """Band, time and numbers of an exposure, from the cards of a plain image."""
 
 import re
+from datetime import UTC, datetime
 
 from forcedsql.exposure import ExposureInfo
 from forcedsql.open_options import OpenOptions
@@ -12,7 +13,11 @@ _BAND_CARDS = ("BAND", "FILTER", "FILTNAM", "FILTER1", "FILTER2", "FILTERS")
 _EMPTY_FILTERS = re.compile(r"(clear.*|open.*|none|n/a|)", re.IGNORECASE)
 _MIDDLE_CARDS = ("MJD-AVG", "MJD-MID", "EXPMID", "MJDMID")
 _START_CARDS = ("MJD-OBS", "MJD-BEG", "MJD", "OBSMJD", "EXPSTART")
+_MIDDLE_DATES = ("DATE-AVG",)
+_START_DATES = ("DATE-BEG", "DATE-OBS")
+_DATE_AND_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d*)?)?")
 _SECONDS_PER_DAY = 86400.0
+_MJD_ZERO = datetime(1858, 11, 17, tzinfo=UTC)
 
 
 def exposure_info(cards: Cards, options: OpenOptions) -> ExposureInfo:
@@ -56,7 +61,27 @@ def _middle(cards: Cards, options: OpenOptions, seconds: float | None) -> float 
         start = number_card(cards, name)
         if start is not None:
             return _tai(start + (seconds or 0.0) / 2.0 / _SECONDS_PER_DAY, system)
+    return None if options.mjd else _middle_of_dates(cards, seconds, system)
+
+
+def _middle_of_dates(cards: Cards, seconds: float | None, system: str) -> float | None:
+    """Return the time by cards of date and time; a date alone may be off by a day, and says nothing."""
+    for names, until_middle in ((_MIDDLE_DATES, 0.0), (_START_DATES, (seconds or 0.0) / 2.0)):
+        for name in names:
+            start = _mjd_of_date(text_card(cards, name))
+            if start is not None:
+                return _tai(start + until_middle / _SECONDS_PER_DAY, system)
     return None
+
+
+def _mjd_of_date(text: str) -> float | None:
+    if not _DATE_AND_TIME.fullmatch(text):
+        return None
+    try:
+        moment = datetime.fromisoformat(text).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    return (moment - _MJD_ZERO).total_seconds() / _SECONDS_PER_DAY
 
 
 def _tai(mjd: float, system: str) -> float | None:

@@ -228,7 +228,7 @@ def _image_words(resolved: Resolved, unit: PixelUnit, cards: Cards) -> str:
     parts, options = resolved.parts, resolved.options
     words = f"{parts.science.label} in {unit.name or 'a unit that is not said'}"
     if parts.images > 1:
-        words += f", the first of {parts.images} images (science says which)"
+        words += f", the first of {parts.images} images (another: --hdu, or the option science)"
     if options.profile not in ("", "none"):
         words += f", profile {options.profile}" + (" (recognised)" if resolved.recognised else "")
     pedestal = number_option(options.pedestal, cards, "pedestal")
@@ -237,7 +237,7 @@ def _image_words(resolved: Resolved, unit: PixelUnit, cards: Cards) -> str:
 
 def _psf_words(parts: Parts, psf: Psf | None) -> str:
     if psf is None:
-        return "none: apertures and flags only; give psf"
+        return "none: apertures and flags only; give --psf, or the option psf"
     return f"{psf.kind} of {parts.psf}" + (" (found by its name)" if "psf" in parts.guessed else "")
 
 
@@ -249,5 +249,5 @@ def _background_words(options: OpenOptions, sky: Sky, rms: float) -> str:
     if options.background == "subtracted" and present:
         return f"said to be subtracted, but {level}"
     if present or options.background == "present":
-        return f"still in the image, {level}: measure with subtract_background"
+        return f"still in the image, {level}: set subtract_background to local or mesh to take it off"
     return f"subtracted, {level}"

@@ -183,6 +183,25 @@ def test_band_time_and_numbers_are_those_of_the_header(tmp_path):
     assert (info.band, info.mjd) == ("i", pytest.approx(58000.5 + 60 / 86400, abs=1e-9))
 
 
+@pytest.mark.parametrize(
+    ("cards", "expected"),
+    [
+        ({"DATE__OBS": "2025-01-20T22:10:00", "EXPTIME": 60.0}, "2025-01-20T22:10:30"),
+        ({"DATE__BEG": "2025-01-20T22:10:00.25"}, "2025-01-20T22:10:00.25"),
+        ({"DATE__AVG": "2025-01-20T22:11", "DATE__OBS": "2025-01-20T22:10:00"}, "2025-01-20T22:11:00"),
+        ({"DATE__OBS": "2025-01-20"}, None),
+        ({"DATE__OBS": "2025-13-20T22:10:00"}, None),
+        ({"DATE__OBS": "20/01/97"}, None),
+    ],
+)
+def test_a_date_with_its_time_says_when_the_exposure_was_taken(tmp_path, cards, expected):
+    mjd = opened(write_one(tmp_path / "a.fits", **cards)).info.mjd
+    if expected is None:
+        assert mjd is None
+    else:
+        assert mjd == pytest.approx(Time(expected, scale="utc").tai.mjd, abs=1e-9)
+
+
 def test_the_image_may_be_named_and_its_error_belongs_to_the_same_version(tmp_path):
     hdus = []
     for version, level in ((1, 4.0), (2, 25.0)):
