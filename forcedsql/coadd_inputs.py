@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from forcedsql.arrays import FloatArray, IntArray
-from forcedsql.calibration import ApCorrMap, PhotoCalib
+from forcedsql.fields.calibration import ApCorrMap, PhotoCalib
 from forcedsql.footprints import CoaddFootprints, Footprint
-from forcedsql.geometry import Box
-from forcedsql.polygon import Polygon
+from forcedsql.geometry import Box, Polygon
 from forcedsql.psf.protocol import Psf
 from forcedsql.wcs import SkyWcs
 

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from forcedsql.arrays import BoolArray, Float32Array
-from forcedsql.calibration import ApCorrMap, PhotoCalib
 from forcedsql.coadd_inputs import CoaddInputs
 from forcedsql.detector import Detector
 from forcedsql.errors import MissingComponentError, ReadError, UnsupportedError
+from forcedsql.fields.calibration import ApCorrMap, PhotoCalib
 from forcedsql.geometry import Box
 from forcedsql.psf.protocol import Psf
 from forcedsql.wcs import SkyWcs

@@ -7,8 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from forcedsql.arrays import BoolArray, FloatArray, IntArray
-from forcedsql.geometry import Box
-from forcedsql.polygon import Polygon
+from forcedsql.geometry import Box, Polygon
 from forcedsql.wcs import SkyWcs
 
 _GRID = 9

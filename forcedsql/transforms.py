@@ -7,8 +7,8 @@ from typing import Protocol
 import numpy as np
 
 from forcedsql.arrays import BoolArray, FloatArray
-from forcedsql.ast_library import AstMapping
-from forcedsql.ast_mapping import transform_text
+from forcedsql.ast.frame_set import transform_text
+from forcedsql.ast.library import AstMapping
 from forcedsql.wcs import SkyWcs
 
 PointMap = Callable[[FloatArray, FloatArray], tuple[FloatArray, FloatArray]]
@@ -45,7 +45,7 @@ class AstTransform:
     ReadError
         If the text is damaged, or no invertible map of two axes to two.
     FileLimitError, UnknownAstClassError
-        As `forcedsql.ast_mapping.transform_text`.
+        As `forcedsql.ast.frame_set.transform_text`.
     """
 
     def __init__(self, text: str) -> None:

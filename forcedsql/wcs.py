@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from forcedsql.arrays import BoolArray, FloatArray
-from forcedsql.ast_library import AstMapping
-from forcedsql.ast_mapping import pixel_to_sky_text
+from forcedsql.ast.frame_set import pixel_to_sky_text
+from forcedsql.ast.library import AstMapping
 from forcedsql.errors import FileLimitError, ReadError
 
 # Numbers beyond these are no position, and projections lose all meaning there.
@@ -66,7 +66,7 @@ class AstWcs:
     """The projection that an AST FrameSet describes, as LSST writes it.
 
     The base frame is parent pixels and the current frame the sky in ICRS (afw
-    ``src/geom/SkyWcs.cc``).  What AST gets to see is checked first: `forcedsql.ast_mapping`.
+    ``src/geom/SkyWcs.cc``).  What AST gets to see is checked first: `forcedsql.ast.frame_set`.
 
     Parameters
     ----------

@@ -3,8 +3,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from forcedsql.coadd_inputs import CoaddInputs, ExposureRecord
-from forcedsql.geometry import Box
-from forcedsql.polygon import Polygon
+from forcedsql.geometry import Box, Polygon
 from forcedsql.readers import open_exposure
 from tests.psf.coadds import projection
 

@@ -1,8 +1,7 @@
 import numpy as np
 
 from forcedsql.footprints import CoaddFootprints, Footprint
-from forcedsql.geometry import Box
-from forcedsql.polygon import Polygon
+from forcedsql.geometry import Box, Polygon
 from tests.psf.coadds import projection
 
 COADD = projection(centre=(500.0, 500.0))

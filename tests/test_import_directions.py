@@ -8,8 +8,8 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "forcedsql"
 
 LAYERS = (
-    {"errors", "arrays", "geometry", "pixel_rows", "polygon", "resources", "native", "phases", "toml_file"},
-    {"ast_text", "ast_mapping", "ast_library"},
+    {"errors", "arrays", "geometry", "pixel_rows", "resources", "native", "phases", "toml_file"},
+    {"ast"},
     {
         "config",
         "open_options",
@@ -17,10 +17,6 @@ LAYERS = (
         "schema",
         "slots",
         "fields",
-        "cell_fields",
-        "coadd_fields",
-        "spline_field",
-        "calibration",
         "wcs",
         "transforms",
         "footprints",
@@ -43,7 +39,7 @@ ALLOWED_IN = {
     "prompt_toolkit": {"cli"},
     "matplotlib": {"plots", "bench"},
     "distributed": {"runs"},
-    "starlink": {"ast_library", "writer"},
+    "starlink": {"ast", "writer"},
 }
 
 

@@ -5,8 +5,8 @@ from functools import cached_property
 import numpy as np
 
 from forcedsql.arrays import FloatArray
-from forcedsql.cell_fields import NO_CELL, CellGrid
 from forcedsql.errors import ConfigError
+from forcedsql.fields.cells import NO_CELL, CellGrid
 from forcedsql.psf.image_psf import ImagePsf
 from forcedsql.psf.moments import adaptive_moments
 from forcedsql.psf.protocol import PsfImages

@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from forcedsql.calibration import ApCorrMap, PhotoCalib
 from forcedsql.errors import ReadError
 from forcedsql.exposure import Exposure, ExposureInfo
+from forcedsql.fields.calibration import ApCorrMap, PhotoCalib
 from forcedsql.lazy_exposure import LazyExposure
 from forcedsql.pixel_rows import PixelRows
 from forcedsql.readers.archive import Archive, ArchiveClass, UnknownClassError

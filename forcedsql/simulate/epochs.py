@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from forcedsql.arrays import AnyArray, FloatArray
-from forcedsql.calibration import PhotoCalib
 from forcedsql.exposure import Exposure, ExposureInfo
+from forcedsql.fields.calibration import PhotoCalib
 from forcedsql.psf.analytic import SingleGaussianPsf
 from forcedsql.simulate.bad_files import FAULTS, spread_faults
 from forcedsql.simulate.population import Population, random_population

@@ -6,8 +6,8 @@ import numpy as np
 from scipy.ndimage import binary_dilation, gaussian_filter
 
 from forcedsql.arrays import BoolArray, FloatArray
-from forcedsql.calibration import ApCorrMap, PhotoCalib
 from forcedsql.exposure import Exposure, ExposureInfo, MaskArray
+from forcedsql.fields.calibration import ApCorrMap, PhotoCalib
 from forcedsql.psf.analytic import SingleGaussianPsf
 from forcedsql.psf.protocol import Psf
 from forcedsql.simulate.sky import tangent_wcs

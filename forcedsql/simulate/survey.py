@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 
 from forcedsql.arrays import FloatArray
-from forcedsql.calibration import ApCorrMap
 from forcedsql.exposure import ExposureInfo
-from forcedsql.fields import ChebyshevField
+from forcedsql.fields.bounded_field import ChebyshevField
+from forcedsql.fields.calibration import ApCorrMap
 from forcedsql.geometry import Box
 from forcedsql.psf.analytic import DoubleGaussianPsf
 from forcedsql.psf.functions import Chebyshev1Function2D

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from forcedsql.calibration import ApCorrMap, PhotoCalib
-from forcedsql.fields import BoundedField, ChebyshevField, ConstantField
+from forcedsql.fields.bounded_field import BoundedField, ChebyshevField, ConstantField
+from forcedsql.fields.calibration import ApCorrMap, PhotoCalib
 from forcedsql.geometry import Box
 from forcedsql.writer.archive import ArchiveWriter, Encoder, Record
 from forcedsql.writer.hdus import Field, Flag, Schema

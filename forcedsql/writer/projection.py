@@ -10,7 +10,7 @@ from astropy.io import fits
 from starlink import Ast
 
 from forcedsql.arrays import FloatArray
-from forcedsql.ast_mapping import pixel_to_sky_text
+from forcedsql.ast.frame_set import pixel_to_sky_text
 from forcedsql.errors import ForcedSQLError
 from forcedsql.wcs import AstWcs, FitsWcs, SkyWcs
 from forcedsql.writer.hdus import CardTuple

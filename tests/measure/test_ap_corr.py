@@ -3,7 +3,7 @@ import pytest
 
 from forcedsql.config import MeasurementConfig
 from forcedsql.errors import UnsupportedError
-from forcedsql.fields import ChebyshevField, ConstantField
+from forcedsql.fields.bounded_field import ChebyshevField, ConstantField
 from forcedsql.geometry import Box
 from forcedsql.measure.driver import measure_positions
 from tests.measure.exposures import make_exposure, sky

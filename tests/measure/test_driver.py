@@ -196,7 +196,7 @@ def test_an_exposure_smaller_than_the_psf_is_measured_over_its_edges():
     [("nJy", False, "nJy"), ("adu", False, "adu"), ("", False, "ct"), ("adu", True, "nJy")],
 )
 def test_the_unit_of_the_fluxes_is_said(unit, calibrated, expected):
-    from forcedsql.calibration import PhotoCalib
+    from forcedsql.fields.calibration import PhotoCalib
 
     exposure = make_exposure(unit=unit, photo_calib=PhotoCalib(2.0) if calibrated else None)
     assert flux_unit(exposure, CONFIG) == expected

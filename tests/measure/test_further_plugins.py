@@ -5,10 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from forcedsql.calibration import PhotoCalib
 from forcedsql.config import MeasurementConfig
 from forcedsql.errors import ConfigError
-from forcedsql.fields import ConstantField
+from forcedsql.fields.bounded_field import ConstantField
+from forcedsql.fields.calibration import PhotoCalib
 from forcedsql.measure.driver import measure_positions
 from forcedsql.measure.local_calibration import cd_matrix
 from forcedsql.plugins import BUILT_IN

@@ -4,10 +4,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from forcedsql.calibration import PhotoCalib
 from forcedsql.config import MeasurementConfig
 from forcedsql.errors import ConfigError
-from forcedsql.fields import ChebyshevField
+from forcedsql.fields.bounded_field import ChebyshevField
+from forcedsql.fields.calibration import PhotoCalib
 from forcedsql.measure import measure, measure_positions, residual_image
 from forcedsql.schema import joint_columns, lsst_schema, measured_columns, source_schema
 from tests.measure.crowded import crowded_exposure

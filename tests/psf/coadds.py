@@ -3,8 +3,7 @@
 import numpy as np
 
 from forcedsql.footprints import Footprint
-from forcedsql.geometry import Box
-from forcedsql.polygon import Polygon
+from forcedsql.geometry import Box, Polygon
 from forcedsql.psf.coadd import CoaddPsf, CoaddPsfInput
 from forcedsql.psf.interpolant import LanczosInterpolant
 from forcedsql.psf.piff import BasisPolynomial, PiffPsf, PixelGrid

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from forcedsql.cell_fields import CellGrid
 from forcedsql.errors import ConfigError
+from forcedsql.fields.cells import CellGrid
 from forcedsql.geometry import nearest_pixel
 from forcedsql.psf.cell import CellPsf
 from forcedsql.psf.moments import adaptive_moments

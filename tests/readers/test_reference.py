@@ -5,7 +5,7 @@ import pytest
 from astropy.io import fits
 
 from forcedsql.errors import UnsupportedError
-from forcedsql.fields import ChebyshevField
+from forcedsql.fields.bounded_field import ChebyshevField
 from forcedsql.readers import archive_classes, open_exposure
 from forcedsql.wcs import AstWcs, FitsWcs
 

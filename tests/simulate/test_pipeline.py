@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import kstest
 
-from forcedsql.fields import ConstantField
+from forcedsql.fields.bounded_field import ConstantField
 from forcedsql.psf.analytic import SingleGaussianPsf
 from forcedsql.simulate import Conditions, Defects, Setting, Sources, expose, random_sources, tangent_wcs
 from forcedsql.simulate.pipeline import (

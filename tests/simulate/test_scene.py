@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from forcedsql.fields import ConstantField
+from forcedsql.fields.bounded_field import ConstantField
 from forcedsql.psf.analytic import SingleGaussianPsf
 from forcedsql.simulate import (
     Conditions,

@@ -8,10 +8,10 @@ import pytest
 from astropy.io import fits
 
 from forcedsql import open_exposure
-from forcedsql.calibration import PhotoCalib
 from forcedsql.errors import ForcedSQLError
 from forcedsql.exposure import Exposure, ExposureInfo
-from forcedsql.fields import ChebyshevField, ConstantField
+from forcedsql.fields.bounded_field import ChebyshevField, ConstantField
+from forcedsql.fields.calibration import PhotoCalib
 from forcedsql.geometry import Box
 from forcedsql.psf.analytic import DoubleGaussianPsf, GaussianPsf, SingleGaussianPsf
 from forcedsql.psf.functions import (

@@ -3,9 +3,9 @@
 import math
 from dataclasses import dataclass
 
-from forcedsql.calibration import ApCorrMap, PhotoCalib
 from forcedsql.errors import ReadError
-from forcedsql.fields import BoundedField, ChebyshevField, ConstantField
+from forcedsql.fields.bounded_field import BoundedField, ChebyshevField, ConstantField
+from forcedsql.fields.calibration import ApCorrMap, PhotoCalib
 from forcedsql.geometry import Box
 from forcedsql.readers import limits
 from forcedsql.readers.archive import ArchiveObject, Decoder, UnknownClassError

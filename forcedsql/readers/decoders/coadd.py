@@ -1,7 +1,7 @@
 """Decoders of warped and coadd PSFs, of what they are made of, and of a coadd's list of inputs."""
 
-from forcedsql.ast_mapping import UnknownAstClassError
-from forcedsql.ast_text import MAX_CHARACTERS
+from forcedsql.ast.mapping_classes import UnknownAstClassError
+from forcedsql.ast.text import MAX_CHARACTERS
 from forcedsql.coadd_inputs import CoaddInputs
 from forcedsql.footprints import Footprint
 from forcedsql.psf.coadd import CoaddPsf, CoaddPsfInput

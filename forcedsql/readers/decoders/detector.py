@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from forcedsql.ast_mapping import UnknownAstClassError
-from forcedsql.ast_text import MAX_CHARACTERS
+from forcedsql.ast.mapping_classes import UnknownAstClassError
+from forcedsql.ast.text import MAX_CHARACTERS
 from forcedsql.detector import Detector
 from forcedsql.errors import ReadError
 from forcedsql.readers import limits

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from forcedsql.coadd_inputs import ExposureCatalog, ExposureRecord
-from forcedsql.polygon import Polygon
+from forcedsql.geometry import Polygon
 from forcedsql.readers import limits
 from forcedsql.readers.archive import Archive, ArchiveObject, Decoder, UnknownClassError
 from forcedsql.readers.decoders.calibration import DecodedApCorrMap, box_of_row

@@ -1,10 +1,10 @@
 """Decoders of fields that are made of other fields, of projections or of AST mappings."""
 
-from forcedsql.ast_mapping import UnknownAstClassError
-from forcedsql.ast_text import MAX_CHARACTERS
-from forcedsql.coadd_fields import CoaddField, CoaddFieldElement, PixelAreaField, TransformField
+from forcedsql.ast.mapping_classes import UnknownAstClassError
+from forcedsql.ast.text import MAX_CHARACTERS
 from forcedsql.errors import ReadError
-from forcedsql.fields import BoundedField, ProductField
+from forcedsql.fields.bounded_field import BoundedField, ProductField
+from forcedsql.fields.projected import CoaddField, CoaddFieldElement, PixelAreaField, TransformField
 from forcedsql.readers import limits
 from forcedsql.readers.archive import ArchiveObject, Decoder, UnknownClassError
 from forcedsql.readers.decoders.calibration import box_of_row

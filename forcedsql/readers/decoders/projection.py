@@ -1,7 +1,7 @@
 """Decoder of sky projections."""
 
-from forcedsql.ast_mapping import UnknownAstClassError
-from forcedsql.ast_text import MAX_CHARACTERS
+from forcedsql.ast.mapping_classes import UnknownAstClassError
+from forcedsql.ast.text import MAX_CHARACTERS
 from forcedsql.readers.archive import ArchiveObject, Decoder, UnknownClassError
 from forcedsql.wcs import AstWcs
 

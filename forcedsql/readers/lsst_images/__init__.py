@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from forcedsql.calibration import ApCorrMap
 from forcedsql.errors import ConfigError, ReadError
 from forcedsql.exposure import Exposure
+from forcedsql.fields.calibration import ApCorrMap
 from forcedsql.geometry import Box
 from forcedsql.readers.archive import ArchiveClass, UnknownClassError
 from forcedsql.readers.cards import integer_card

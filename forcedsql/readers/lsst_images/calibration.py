@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from astropy import units
 
-from forcedsql.calibration import ApCorrMap, PhotoCalib
-from forcedsql.fields import BoundedField, ConstantField, ProductField
+from forcedsql.fields.bounded_field import BoundedField, ConstantField, ProductField
+from forcedsql.fields.calibration import ApCorrMap, PhotoCalib
 from forcedsql.geometry import Box
 from forcedsql.readers.archive import UnknownClassError
 from forcedsql.readers.fits_file import reading

@@ -1,7 +1,7 @@
 """Detectors: the AST FrameSet of a camera, whose current frame is one detector's pixels."""
 
-from forcedsql.ast_mapping import UnknownAstClassError
-from forcedsql.ast_text import MAX_CHARACTERS, AstObject, parse_ast
+from forcedsql.ast.mapping_classes import UnknownAstClassError
+from forcedsql.ast.text import MAX_CHARACTERS, AstObject, parse_ast
 from forcedsql.detector import Detector
 from forcedsql.errors import ReadError
 from forcedsql.readers.archive import UnknownClassError

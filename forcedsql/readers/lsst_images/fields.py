@@ -5,15 +5,15 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from forcedsql.arrays import AnyArray
-from forcedsql.cell_fields import CellField
 from forcedsql.errors import ReadError
-from forcedsql.fields import BoundedField, ChebyshevField, ConstantField, ProductField, SumField
+from forcedsql.fields.bounded_field import BoundedField, ChebyshevField, ConstantField, ProductField, SumField
+from forcedsql.fields.cells import CellField
+from forcedsql.fields.spline import SplineField
 from forcedsql.readers import limits
 from forcedsql.readers.archive import UnknownClassError
 from forcedsql.readers.lsst_images.geometry import read_bounding_box, read_cell_grid
 from forcedsql.readers.lsst_images.sources import Sources
 from forcedsql.readers.lsst_images.tree import Node
-from forcedsql.spline_field import SplineField
 
 _MAX_OPERANDS = 256
 _MAX_GRID_POINTS = 1_000_000

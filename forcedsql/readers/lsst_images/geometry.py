@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from forcedsql.cell_fields import CellGrid
 from forcedsql.errors import ReadError
+from forcedsql.fields.cells import CellGrid
 from forcedsql.geometry import Box
 from forcedsql.readers import limits
 from forcedsql.readers.archive import UnknownClassError

@@ -1,7 +1,8 @@
 """Sky projections: AST text of one or more mappings from pixels to ICRS."""
 
-from forcedsql.ast_mapping import UnknownAstClassError, transform_text
-from forcedsql.ast_text import MAX_CHARACTERS, parse_ast
+from forcedsql.ast.frame_set import transform_text
+from forcedsql.ast.mapping_classes import UnknownAstClassError
+from forcedsql.ast.text import MAX_CHARACTERS, parse_ast
 from forcedsql.errors import ReadError
 from forcedsql.readers.archive import UnknownClassError
 from forcedsql.readers.lsst_images.tree import Node
@@ -15,7 +16,7 @@ def read_sky_projection(node: Node) -> AstWcs:
     """Return the projection from parent pixels to the sky.
 
     A mapping is an AST FrameSet or a bare AST mapping from pixels to radians; either is
-    checked as all AST text is (`forcedsql.ast_mapping`) (lsst.images
+    checked as all AST text is (`forcedsql.ast.frame_set`) (lsst.images
     ``_transforms/_transform.py``).
 
     Raises

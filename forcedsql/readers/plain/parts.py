@@ -6,9 +6,9 @@ from importlib import import_module
 import numpy as np
 
 from forcedsql.arrays import AnyArray, BoolArray, Float32Array
-from forcedsql.calibration import PhotoCalib
 from forcedsql.errors import ReadError
 from forcedsql.exposure import Exposure
+from forcedsql.fields.calibration import PhotoCalib
 from forcedsql.open_options import OpenOptions, recognised_profile
 from forcedsql.psf.protocol import Psf
 from forcedsql.readers.cards import Cards, integer_card

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from forcedsql.errors import FileLimitError, ReadError
-from forcedsql.fields import ChebyshevField
+from forcedsql.fields.bounded_field import ChebyshevField
 
 X, Y = np.array([0.0, 3.0]), np.array([0.0, 5.0])
 

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from forcedsql.coadd_fields import CoaddField, PixelAreaField, TransformField
 from forcedsql.errors import FileLimitError, ReadError
-from forcedsql.fields import ProductField
+from forcedsql.fields.bounded_field import ProductField
+from forcedsql.fields.projected import CoaddField, PixelAreaField, TransformField
 from forcedsql.geometry import Box
+from tests.fields.test_projected import POLYNOMIAL
 from tests.readers.decoders.test_calibration import add_ap_corr, add_field
 from tests.readers.decoders.test_coadd import add_polygon, as_bytes
-from tests.test_coadd_fields import POLYNOMIAL
 
 X, Y = np.array([1.0, 6.0]), np.array([2.0, 2.0])
 BOX = (0, 0, 7, 5)

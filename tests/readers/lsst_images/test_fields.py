@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from forcedsql.errors import ConfigError, FileLimitError, ReadError
-from forcedsql.fields import ConstantField
+from forcedsql.fields.bounded_field import ConstantField
 from forcedsql.geometry import Box
 from forcedsql.readers.archive import UnknownClassError
 from forcedsql.readers.lsst_images.fields import read_cell_fields, read_field, units_of_field

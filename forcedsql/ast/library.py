@@ -19,7 +19,7 @@ class AstMapping:
     Parameters
     ----------
     text : str
-        Text that `forcedsql.ast_mapping` has checked.
+        Text that `forcedsql.ast.frame_set` has checked.
     what : str
         What it is the map of, for messages.
     invertible : bool

@@ -5,8 +5,8 @@ import pytest
 from scipy.interpolate import Akima1DInterpolator
 
 from forcedsql.errors import ConfigError
+from forcedsql.fields.spline import SplineField
 from forcedsql.geometry import Box
-from forcedsql.spline_field import SplineField
 
 BOX = Box(0, 0, 400, 300)
 X, Y = np.array([20.0, 90.0, 150.0, 250.0, 310.0, 380.0]), np.array([15.0, 80.0, 150.0, 220.0, 285.0])
@@ -72,7 +72,7 @@ def test_a_field_does_not_depend_on_how_many_positions_share_the_call(monkeypatc
     x, y = positions()
     field = SplineField(BOX, X, Y, values())
     together = field.evaluate(x, y)
-    monkeypatch.setattr("forcedsql.spline_field._VALUES_PER_BATCH", 42)
+    monkeypatch.setattr("forcedsql.fields.spline._VALUES_PER_BATCH", 42)
     np.testing.assert_array_equal(field.evaluate(x, y), together)
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from starlink import Ast
 
-from forcedsql.ast_mapping import UnknownAstClassError, pixel_to_sky_text
+from forcedsql.ast.frame_set import pixel_to_sky_text
+from forcedsql.ast.mapping_classes import UnknownAstClassError
 from forcedsql.errors import FileLimitError, ReadError
 from forcedsql.wcs import AstWcs
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from forcedsql.cell_fields import NO_CELL, CellField, CellGrid
 from forcedsql.errors import ConfigError
+from forcedsql.fields.cells import NO_CELL, CellField, CellGrid
 from forcedsql.geometry import Box
 
 

@@ -1,11 +1,10 @@
 import numpy as np
 import pytest
 
-from forcedsql.coadd_fields import CoaddField, CoaddFieldElement, PixelAreaField, TransformField
 from forcedsql.errors import ConfigError, ReadError
-from forcedsql.fields import ChebyshevField, ConstantField, ProductField
-from forcedsql.geometry import Box
-from forcedsql.polygon import Polygon
+from forcedsql.fields.bounded_field import ChebyshevField, ConstantField, ProductField
+from forcedsql.fields.projected import CoaddField, CoaddFieldElement, PixelAreaField, TransformField
+from forcedsql.geometry import Box, Polygon
 from tests.psf.coadds import PIXEL, projection
 
 COADD_BOX = Box(0, 0, 1000, 1000)

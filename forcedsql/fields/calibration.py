@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from forcedsql.arrays import FloatArray
-from forcedsql.fields import BoundedField
+from forcedsql.fields.bounded_field import BoundedField
 
 ApCorrMap = Mapping[str, BoundedField]
 """Aperture corrections by flux name, as afw writes them: ``base_PsfFlux_instFlux``."""

@@ -6,12 +6,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from forcedsql.arrays import FloatArray
-from forcedsql.ast_library import AstMapping
-from forcedsql.ast_mapping import transform_text
-from forcedsql.fields import BoundedField
+from forcedsql.ast.frame_set import transform_text
+from forcedsql.ast.library import AstMapping
+from forcedsql.fields.bounded_field import BoundedField
 from forcedsql.footprints import CoaddFootprints, Footprint
-from forcedsql.geometry import Box
-from forcedsql.polygon import Polygon
+from forcedsql.geometry import Box, Polygon
 from forcedsql.wcs import SkyWcs
 
 
@@ -122,7 +121,7 @@ class TransformField:
     Raises
     ------
     ReadError, FileLimitError, UnknownAstClassError
-        As `forcedsql.ast_mapping.transform_text`.
+        As `forcedsql.ast.frame_set.transform_text`.
     """
 
     def __init__(self, bbox: Box, text: str) -> None:

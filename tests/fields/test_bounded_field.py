@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
 
-from forcedsql.calibration import PhotoCalib
 from forcedsql.errors import ConfigError
-from forcedsql.fields import ChebyshevField, ConstantField, ProductField, SumField
+from forcedsql.fields.bounded_field import ChebyshevField, ConstantField, ProductField, SumField
 from forcedsql.geometry import Box
 
 
@@ -30,12 +29,6 @@ def test_a_field_over_an_empty_box_is_constant():
 def test_nan_positions_give_nan():
     field = ChebyshevField(Box(0, 0, 10, 10), np.ones((2, 2)))
     assert np.isnan(field.evaluate(np.array([np.nan]), np.array([1.0]))).all()
-
-
-def test_a_calibration_is_its_mean_or_its_field():
-    x = np.array([1.0, 2.0])
-    assert PhotoCalib(0.5).factor(x, x).tolist() == [0.5, 0.5]
-    assert PhotoCalib(0.5, field=ConstantField(2.0)).factor(x, x).tolist() == [2.0, 2.0]
 
 
 def test_a_sum_and_a_product_are_made_at_each_position():

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from forcedsql.ast_library import AstMapping
+from forcedsql.ast.library import AstMapping
 from forcedsql.errors import ReadError
 from forcedsql.readers import open_exposure
 

@@ -1,0 +1,1 @@
+"""Starlink AST: text that describes mappings, checked before the AST library reads it."""

@@ -1,0 +1,1 @@
+"""Scalar fields over an image, and the calibrations that are made of them."""
