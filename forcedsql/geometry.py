@@ -75,8 +75,10 @@ class Box:
         ndarray, (n,) bool
             False for NaN, and for every position where the box is empty.
         """
-        inside: BoolArray = (x >= self.x0 - 0.5) & (x < self.x1 + 0.5)
-        inside &= (y >= self.y0 - 0.5) & (y < self.y1 + 0.5)
+        # As `nearest_pixel` has it, which adds first: the last number below 0.5 goes to pixel 1.
+        column, row = np.floor(x + 0.5), np.floor(y + 0.5)
+        inside: BoolArray = (column >= self.x0) & (column <= self.x1)
+        inside &= (row >= self.y0) & (row <= self.y1)
         return inside
 
     def grid(self, points: int) -> tuple[FloatArray, FloatArray]:

@@ -65,13 +65,8 @@ def measure(
     found = find_positions(
         positions, id_column=id_column, ra_column=ra_column, dec_column=dec_column, unit=unit
     )
-    others = None if neighbours is None else find_positions(neighbours)
-    values = measure_positions(
-        exposure,
-        *_places(exposure, found, config),
-        config,
-        neighbours=None if others is None else _places(exposure, others, config),
-    )
+    others = None if neighbours is None else _places(exposure, find_positions(neighbours), config)
+    values = measure_positions(exposure, *_places(exposure, found, config), config, neighbours=others)
     table = _lsst_table if columns == "lsst" else _source_table
     measured = table(found, values, config, flux_unit(exposure, config))
     return measured.replace_schema_metadata(

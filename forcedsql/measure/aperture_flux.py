@@ -1,5 +1,8 @@
 """base_CircularApertureFlux: fluxes inside circles of fixed radius."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 
 from forcedsql.arrays import BoolArray, FloatArray, IntArray
@@ -7,7 +10,7 @@ from forcedsql.config import MeasurementConfig
 from forcedsql.geometry import nearest_pixel
 from forcedsql.measure.batch import Batch, Columns
 from forcedsql.measure.reach import aperture_reach
-from forcedsql.measure.sinc import SincShift, sinc_aperture
+from forcedsql.measure.sinc import SincAperture, SincShift, sinc_aperture
 from forcedsql.plugins import FLUX_ORDER, Plugin
 from forcedsql.schema import (
     APERTURE_PLUGIN,
@@ -102,12 +105,8 @@ def circle_fluxes(
     large = [i for i, r in enumerate(radii) if not _uses_sinc(r, config)]
     if small:
         apertures = [sinc_aperture(radii[i], config.sinc_shift) for i in small]
-        place = lsst_placement if config.sinc_shift == "lanczos5" else exact_placement
-        centre_x, centre_y, fraction_x, fraction_y = place(batch.x, batch.y)
-        x0, y0 = batch.exposure.xy0
-        flux[:, small], variance[:, small] = batch.kernel.sinc_sums(
-            batch.planes, apertures, centre_x - x0, centre_y - y0, fraction_x, fraction_y
-        )
+        placed = placement(batch.x, batch.y, config.sinc_shift)
+        flux[:, small], variance[:, small] = sinc_sums(batch, apertures, placed)
     if large:
         flux[:, large], variance[:, large] = _circle_sums(batch, [radii[i] for i in large], config)
     return flux, variance
@@ -115,17 +114,12 @@ def circle_fluxes(
 
 def _sinc_fluxes(batch: Batch, radii: list[float], shift: SincShift) -> Columns:
     apertures = [sinc_aperture(radius, shift) for radius in radii]
-    place = lsst_placement if shift == "lanczos5" else exact_placement
-    centre_x, centre_y, fraction_x, fraction_y = place(batch.x, batch.y)
-    x0, y0 = batch.exposure.xy0
-    flux, variance = batch.kernel.sinc_sums(
-        batch.planes, apertures, centre_x - x0, centre_y - y0, fraction_x, fraction_y
-    )
+    placed = placement(batch.x, batch.y, shift)
+    flux, variance = sinc_sums(batch, apertures, placed)
     columns: Columns = {}
     for index, aperture in enumerate(apertures):
-        half = aperture.width // 2
-        low_x, high_x, low_y, high_y = centre_x - half, centre_x + half, centre_y - half, centre_y + half
-        clipped = ~fits_image(batch, low_x, high_x, low_y, high_y)
+        low_x, high_x, low_y, high_y = box = placed.box(aperture.width // 2)
+        clipped = ~fits_image(batch, *box)
         truncated = clipped.copy()
         if clipped.any():
             left, right, bottom, top = circle_box(batch.x, batch.y, aperture.radius)
@@ -146,10 +140,12 @@ def _columns(radius: float, flux: FloatArray, variance: FloatArray, truncated: B
     }
 
 
-def circle_box(
-    x: FloatArray, y: FloatArray, radius: float | FloatArray
-) -> tuple[IntArray, IntArray, IntArray, IntArray]:
-    """Return the whole-pixel box (left, right, bottom, top) that holds each circle.
+WholePixelBox = tuple[IntArray, IntArray, IntArray, IntArray]
+"""First and last column, first and last row of n boxes, (n,) int64 each, in parent pixels."""
+
+
+def circle_box(x: FloatArray, y: FloatArray, radius: float | FloatArray) -> WholePixelBox:
+    """Return the whole-pixel box that holds each circle.
 
     A pixel belongs to it when any part of it is under the circle's own box (geom
     ``src/Interval.cc``).
@@ -179,26 +175,52 @@ def fits_image(batch: Batch, left: IntArray, right: IntArray, bottom: IntArray, 
     return (left >= box.x0) & (right <= box.x1) & (bottom >= box.y0) & (top <= box.y1)
 
 
-Placement = tuple[IntArray, IntArray, FloatArray, FloatArray]
+@dataclass(frozen=True, slots=True, eq=False)
+class Placement:
+    """The pixel that each position is given to, and what is left of the position.
 
-
-def exact_placement(x: FloatArray, y: FloatArray) -> Placement:
-    """Split positions into pixel and fraction."""
-    centre_x, centre_y = nearest_pixel(x), nearest_pixel(y)
-    return centre_x, centre_y, x - centre_x, y - centre_y
-
-
-def lsst_placement(x: FloatArray, y: FloatArray) -> Placement:
-    """Split positions into pixel and fraction as afw ``src/math/offsetImage.cc`` does.
-
-    The position passes through single precision, and a position within a pixel of the
-    parent origin in both axes is not moved by whole pixels at all.
+    Parameters
+    ----------
+    x, y : ndarray, (n,) int64, pixel
+        Parent coordinates.
+    fraction_x, fraction_y : ndarray, (n,) float64, pixel
     """
+
+    x: IntArray
+    y: IntArray
+    fraction_x: FloatArray
+    fraction_y: FloatArray
+
+    def box(self, half: int) -> WholePixelBox:
+        """Return the squares of 2 half + 1 pixels a side around the pixels."""
+        return self.x - half, self.x + half, self.y - half, self.y + half
+
+
+def placement(x: FloatArray, y: FloatArray, shift: SincShift) -> Placement:
+    """Place sinc coefficients at positions in parent pixels, (n,) float64 each, as a mode of shift does.
+
+    The mode "lanczos5" does as afw ``src/math/offsetImage.cc``: the position passes through single
+    precision, and a position within a pixel of the parent origin in both axes is not moved by
+    whole pixels at all.
+    """
+    if shift == "exact":
+        centre_x, centre_y = nearest_pixel(x), nearest_pixel(y)
+        return Placement(centre_x, centre_y, x - centre_x, y - centre_y)
     single_x, single_y = (v.astype(np.float32).astype(np.float64) for v in (x, y))
     at_origin = (np.abs(single_x) < 1.0) & (np.abs(single_y) < 1.0)
     centre_x = np.where(at_origin, 0, nearest_pixel(single_x))
     centre_y = np.where(at_origin, 0, nearest_pixel(single_y))
-    return centre_x, centre_y, single_x - centre_x, single_y - centre_y
+    return Placement(centre_x, centre_y, single_x - centre_x, single_y - centre_y)
+
+
+def sinc_sums(
+    batch: Batch, apertures: Sequence[SincAperture], placed: Placement
+) -> tuple[FloatArray, FloatArray]:
+    """Return flux and variance under sinc coefficients, (n, apertures) float64 each."""
+    x0, y0 = batch.exposure.xy0
+    return batch.kernel.sinc_sums(
+        batch.planes, apertures, placed.x - x0, placed.y - y0, placed.fraction_x, placed.fraction_y
+    )
 
 
 PLUGIN = Plugin(

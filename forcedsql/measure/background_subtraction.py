@@ -87,4 +87,5 @@ def _chi2_of(
         used &= seen.reshape(n, -1)
     sky, flux = (batch.measured[name][rows, None] for name in ("sky", "psfFlux"))
     residual = image - sky - flux * model.reshape(n, -1)
-    return np.asarray(np.where(used, residual * residual / variance, 0.0).sum(axis=1))
+    chi2 = np.where(used, residual * residual / variance, 0.0).sum(axis=1)
+    return np.where(np.isfinite(flux[:, 0]), chi2, np.nan)

@@ -138,9 +138,7 @@ def _stamps(
     """Yield rows, their image and variance squares, and columns and rows from each position."""
     x, y = batch.local_position
     size = 2 * half + 1
-    for part in batches(len(rows), size**2):
-        some = rows[part]
-        x0, y0 = (np.floor(v[some]).astype(np.int64) - half for v in (x, y))
+    for some, x0, y0 in _squares(batch, half, rows):
         image, noise = (
             cutouts(p, x0, y0, size, size).astype(np.float64)
             for p in (batch.planes.image, batch.planes.variance)
@@ -148,6 +146,14 @@ def _stamps(
         dx = (x0 - x[some])[:, None] + np.arange(size)
         dy = (y0 - y[some])[:, None] + np.arange(size)
         yield some, image, noise, dx[:, None, :], dy[:, :, None]
+
+
+def _squares(batch: Batch, half: int, rows: IntArray) -> Iterator[tuple[IntArray, IntArray, IntArray]]:
+    """Yield rows, and the local first column and row of their squares of 2 half + 1 pixels a side."""
+    x, y = batch.local_position
+    for part in batches(len(rows), (2 * half + 1) ** 2):
+        some = rows[part]
+        yield some, np.floor(x[some]).astype(np.int64) - half, np.floor(y[some]).astype(np.int64) - half
 
 
 def _gaussian(dx: FloatArray, dy: FloatArray, sigma: float) -> FloatArray:
@@ -158,12 +164,8 @@ def _gaussian(dx: FloatArray, dy: FloatArray, sigma: float) -> FloatArray:
 
 def _mask_and_flags(batch: Batch, source: str, half: int, fits: BoolArray) -> Columns:
     bits: AnyArray = np.zeros(len(batch), np.int32)
-    rows = np.flatnonzero(fits)
-    x, y = batch.local_position
     size = 2 * half + 1
-    for part in batches(len(rows), size**2):
-        some = rows[part]
-        x0, y0 = (np.floor(v[some]).astype(np.int64) - half for v in (x, y))
+    for some, x0, y0 in _squares(batch, half, np.flatnonzero(fits)):
         bits[some] = np.bitwise_or.reduce(cutouts(batch.planes.mask, x0, y0, size, size), axis=(1, 2))
     return {f"{source}_mask_bits": bits, f"{source}_flag": ~fits, f"{source}_flag_bounds": ~fits}
 

@@ -2,12 +2,11 @@
 
 import json
 from collections.abc import Collection, Iterable, Iterator
-from threading import Lock
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from forcedsql.arrays import AnyArray, BoolArray, FloatArray, IntArray
+from forcedsql.arrays import BoolArray, FloatArray, IntArray
+from forcedsql.calibration import PhotoCalib
 from forcedsql.config import MeasurementConfig
 from forcedsql.errors import ConfigError, OffImageError
 from forcedsql.exposure import Exposure
@@ -15,9 +14,9 @@ from forcedsql.geometry import Box, nearest_pixel
 from forcedsql.measure.ap_corr import apply_ap_corr
 from forcedsql.measure.background_subtraction import subtract_local_background
 from forcedsql.measure.batch import INVALID_PSF, Batch, Columns
+from forcedsql.measure.exposure_planes import planes_so_far
 from forcedsql.measure.joint_flux import joint_flux
-from forcedsql.measure.kernels import Planes, default_kernel
-from forcedsql.measure.kernels.protocol import contiguous
+from forcedsql.measure.kernels import default_kernel
 from forcedsql.measure.mesh_background import MeshSubtracted, without_mesh_background
 from forcedsql.measure.noise_replacement import uncovered_in_turn
 from forcedsql.measure.reach import read_needed_rows
@@ -27,10 +26,10 @@ from forcedsql.plugins import CATALOG_ORDER, LOCAL_BACKGROUND, Plugin, plugins_i
 from forcedsql.schema import UNDEBLENDED, Column, measured_columns
 
 _TILE_ROWS, _TILE_COLUMNS = 256, 128
-_BATCH_ROWS = 4096
+"""Pixels of a tile of the image: its image and variance take 256 kB, which a core's cache holds."""
 
-_planes: WeakKeyDictionary[Exposure, Planes] = WeakKeyDictionary()
-_planes_lock = Lock()
+_BATCH_ROWS = 4096
+"""Positions that go through the plugins together."""
 
 
 def measure_positions(
@@ -72,7 +71,7 @@ def measure_positions(
     """
     _check_joint(config, has_neighbours=neighbours is not None)
     x, y, on_sky = pixel_positions(exposure, ra, dec)
-    on_image = _contains(exposure.bbox, x, y)
+    on_image = exposure.bbox.contains(x, y)
     if config.off_image == "raise" and not on_image.all():
         raise OffImageError(_off_image_text(exposure.bbox, x, y, on_image))
     schema = measured_columns(config)
@@ -84,7 +83,7 @@ def measure_positions(
         _measure_rows(measured, x, y, np.flatnonzero(on_image), config, columns)
         if config.deblend == "joint":
             others = None if neighbours is None else pixel_positions(exposure, *neighbours)[:2]
-            joint = joint_flux(measured, planes_of(measured), (x, y), config, others)
+            joint = joint_flux(measured, (x, y), config, others)
             columns[INVALID_PSF] |= joint.pop(INVALID_PSF)
             columns |= joint
         _calibrate(exposure, schema, columns, config)
@@ -93,9 +92,7 @@ def measure_positions(
 
 def flux_unit(exposure: Exposure, config: MeasurementConfig) -> str:
     """Return the unit of the fluxes that `measure_positions` gives, as astropy spells it."""
-    if _factor_applies(exposure, config):
-        return "nJy"
-    return exposure.unit or "ct"
+    return (exposure.unit or "ct") if _calibration(exposure, config) is None else "nJy"
 
 
 def provenance(exposure: Exposure, config: MeasurementConfig) -> dict[str, str]:
@@ -135,26 +132,6 @@ def _mesh_subtracted(exposure: Exposure, config: MeasurementConfig) -> MeshSubtr
     return without_mesh_background(exposure, size=config.mesh_size, filter_size=config.mesh_filter)
 
 
-def planes_of(exposure: Exposure) -> Planes:
-    """Return the pixels of an exposure as kernels take them, all of them read."""
-    every = np.ones(exposure.shape[0], np.bool_)
-    exposure.read_rows(every, every)
-    return _planes_so_far(exposure)
-
-
-def _planes_so_far(exposure: Exposure) -> Planes:
-    """Return the planes, made once per exposure, which may lack rows that no one has looked at."""
-    with _planes_lock:
-        planes = _planes.get(exposure)
-        if planes is None:
-            image, mask, variance = exposure.planes_so_far()
-            planes = Planes(
-                contiguous(image, np.float32), contiguous(variance, np.float32), contiguous(mask, np.int32)
-            )
-            _planes[exposure] = planes
-    return planes
-
-
 def pixel_positions(
     exposure: Exposure, ra: FloatArray, dec: FloatArray
 ) -> tuple[FloatArray, FloatArray, BoolArray]:
@@ -184,16 +161,6 @@ def pixel_positions(
         x[on_sky], y[on_sky] = exposure.require_wcs().sky_to_pixel(ra[on_sky], dec[on_sky])
     placed = np.isfinite(x) & np.isfinite(y)
     return np.where(placed, x, np.nan), np.where(placed, y, np.nan), on_sky
-
-
-def _contains(box: Box, x: FloatArray, y: FloatArray) -> BoolArray:
-    """Tell whether the pixel under each position is in the box; NaN is not."""
-    return (
-        (np.floor(x + 0.5) >= box.x0)
-        & (np.floor(x + 0.5) <= box.x1)
-        & (np.floor(y + 0.5) >= box.y0)
-        & (np.floor(y + 0.5) <= box.y1)
-    )
 
 
 def _off_image_text(box: Box, x: FloatArray, y: FloatArray, on_image: BoolArray) -> str:
@@ -271,7 +238,7 @@ def _batches(
     needs_psf = any(plugin.needs_psf for plugin in plugins)
     if needs_psf:
         exposure.require_supported("psf")
-    planes, kernel = _planes_so_far(exposure), default_kernel()
+    planes, kernel = planes_so_far(exposure), default_kernel()
     rows = rows[_tile_order(x[rows] - exposure.xy0[0], y[rows] - exposure.xy0[1])]
     for start in range(0, len(rows), _BATCH_ROWS):
         part = rows[start : start + _BATCH_ROWS]
@@ -309,19 +276,21 @@ def _run(plugin: Plugin, batch: Batch, config: MeasurementConfig) -> None:
     batch.measured.update(columns)
 
 
-def _factor_applies(exposure: Exposure, config: MeasurementConfig) -> bool:
+def _calibration(exposure: Exposure, config: MeasurementConfig) -> PhotoCalib | None:
+    """Return what the fluxes are multiplied by, None where they stay in the exposure's own unit."""
     if config.calibrate == "never" or exposure.unit == "nJy":
-        return False
+        return None
     exposure.require_supported("photo_calib")
-    return exposure.photo_calib is not None
+    return exposure.photo_calib
 
 
 def _calibrate(
     exposure: Exposure, schema: tuple[Column, ...], columns: Columns, config: MeasurementConfig
 ) -> None:
-    if not _factor_applies(exposure, config) or exposure.photo_calib is None:
+    calibration = _calibration(exposure, config)
+    if calibration is None:
         return
-    factor: AnyArray = exposure.photo_calib.factor(columns["x"], columns["y"])
+    factor = calibration.factor(columns["x"], columns["y"])
     for column in schema:
         if column.is_flux:
             calibrated = columns[column.source] * factor

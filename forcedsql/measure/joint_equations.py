@@ -10,7 +10,7 @@ from scipy.sparse import coo_array
 
 from forcedsql.arrays import FloatArray, IntArray
 from forcedsql.measure.blend_groups import BlendGroups
-from forcedsql.measure.joint_stamps import Stamps, UsablePixels
+from forcedsql.measure.joint_stamps import PsfStamps, UsablePixels
 from forcedsql.measure.kernels.cutouts import batches, cutouts
 
 SparseMatrix = Any
@@ -58,7 +58,7 @@ class BackgroundTerms:
 
 
 def normal_equations(
-    stamps: Stamps, pixels: UsablePixels, first: IntArray, second: IntArray
+    stamps: PsfStamps, pixels: UsablePixels, first: IntArray, second: IntArray
 ) -> NormalEquations:
     """Build the normal equations of sources whose overlapping pairs are given."""
     overlap, overlap_noise = pair_products(stamps, pixels, first, second)
@@ -73,11 +73,12 @@ def normal_equations(
 
 
 def pair_products(
-    stamps: Stamps, pixels: UsablePixels, first: IntArray, second: IntArray
+    stamps: PsfStamps, pixels: UsablePixels, first: IntArray, second: IntArray
 ) -> tuple[FloatArray, FloatArray]:
     """Return the sums of ``m_i m_j`` and of ``m_i m_j V`` over the pixels of each pair.
 
-    Pairs whose stamps lie at the same whole-pixel offset from each other are worked on together.
+    The pairs are those of `overlapping_pairs`, so that the stamps of each share a pixel.  Those at
+    the same whole-pixel offset from each other are worked on together.
     """
     product, noise = np.empty(len(first)), np.empty(len(first))
     _, height, width = stamps.values.shape
@@ -86,9 +87,6 @@ def pair_products(
         if dy < 0:
             dx, dy, lower, upper = -dx, -dy, upper, lower  # noqa: PLW2901 - the same pairs, from above
         size_x, size_y = width - abs(dx), height - dy
-        if size_x <= 0 or size_y <= 0:
-            product[pairs] = noise[pairs] = 0.0
-            continue
         of_lower = np.s_[:, dy:, max(dx, 0) : max(dx, 0) + size_x]
         of_upper = np.s_[:, :size_y, max(-dx, 0) : max(-dx, 0) + size_x]
         for part in batches(len(pairs), size_x * size_y):
@@ -102,7 +100,7 @@ def pair_products(
 
 
 def _pairs_by_offset(
-    stamps: Stamps, first: IntArray, second: IntArray
+    stamps: PsfStamps, first: IntArray, second: IntArray
 ) -> Iterator[tuple[int, int, IntArray]]:
     if not len(first):
         return
@@ -113,7 +111,7 @@ def _pairs_by_offset(
         yield int(dx[order[start]]), int(dy[order[start]]), order[start:stop]
 
 
-def background_terms(stamps: Stamps, pixels: UsablePixels, groups: BlendGroups) -> BackgroundTerms:
+def background_terms(stamps: PsfStamps, pixels: UsablePixels, groups: BlendGroups) -> BackgroundTerms:
     """Sum what a constant background in each group needs."""
     group_of_pixel = painted_groups(stamps, pixels, groups)
     stamp_noise = np.empty(len(stamps))
@@ -130,7 +128,7 @@ def background_terms(stamps: Stamps, pixels: UsablePixels, groups: BlendGroups) 
     return BackgroundTerms(stamps.sums.m, stamp_noise, used, data, noise)
 
 
-def painted_groups(stamps: Stamps, pixels: UsablePixels, groups: BlendGroups) -> IntArray:
+def painted_groups(stamps: PsfStamps, pixels: UsablePixels, groups: BlendGroups) -> IntArray:
     """Return the group that each pixel of the image belongs to, (ny * nx,) int64; -1 for none.
 
     No pixel has two: stamps that share one are of one group.

@@ -16,7 +16,7 @@ from forcedsql.geometry import Box
 from forcedsql.measure.blend_groups import BlendGroups, blend_groups, ordered_blocks, overlapping_pairs
 from forcedsql.measure.joint_equations import background_terms, normal_equations, painted_groups
 from forcedsql.measure.joint_solver import Solution, solve
-from forcedsql.measure.joint_stamps import StampFaults, Stamps, UsablePixels, make_stamps, usable_pixels
+from forcedsql.measure.joint_stamps import PsfStamps, StampFaults, UsablePixels, make_stamps, usable_pixels
 
 SAME_SOURCE = 0.1
 """Pixels within which a neighbour is taken for the position itself and not fitted beside it."""
@@ -160,7 +160,7 @@ def _distinct_sources(
 
 def _stamps_in_reach(
     exposure: Exposure, pixels: UsablePixels, sources: _Sources
-) -> tuple[Stamps, StampFaults]:
+) -> tuple[PsfStamps, StampFaults]:
     """Make the stamps of all sources that may have a pixel on the image."""
     on_image = np.flatnonzero(exposure.bbox.contains(sources.x, sources.y))
     near = on_image[:0]
@@ -173,13 +173,11 @@ def _stamps_in_reach(
         near = np.flatnonzero(reach.contains(sources.x, sources.y))
     near = np.union1d(near, on_image)
     stamps, found = make_stamps(exposure, pixels, sources.x[near], sources.y[near])
-    faults = StampFaults(*np.zeros((4, len(sources.x)), np.bool_))
-    for name in ("invalid_psf", "no_good_pixels", "edge", "bad_pixels"):
-        getattr(faults, name)[near] = getattr(found, name)
+    faults = found.spread(near, len(sources.x))
     return replace(stamps, source=near[stamps.source]), faults
 
 
-def _fit(stamps: Stamps, pixels: UsablePixels, *, background: bool) -> tuple[BlendGroups, Solution]:
+def _fit(stamps: PsfStamps, pixels: UsablePixels, *, background: bool) -> tuple[BlendGroups, Solution]:
     first, second = overlapping_pairs(stamps.boxes)
     groups = blend_groups(len(stamps), first, second)
     equations = normal_equations(stamps, pixels, first, second)
@@ -190,7 +188,7 @@ def _fit(stamps: Stamps, pixels: UsablePixels, *, background: bool) -> tuple[Ble
 
 def _by_row(
     sources: _Sources,
-    stamps: Stamps,
+    stamps: PsfStamps,
     faults: StampFaults,
     groups: BlendGroups,
     solution: Solution,
@@ -214,12 +212,6 @@ def _by_row(
         column[fitted] = values
         return column
 
-    def fault(name: str) -> BoolArray:
-        values = np.zeros(len(placed), np.bool_)
-        values[placed] = getattr(faults, name)[sources.of_row[placed]]
-        return values
-
-    names = ("invalid_psf", "no_good_pixels", "edge", "bad_pixels")
     return JointFit(
         flux=spread(np.where(degenerate, np.nan, solution.flux[stamp]), np.nan),
         error=spread(np.where(degenerate, np.nan, np.sqrt(solution.variance[stamp])), np.nan),
@@ -230,12 +222,12 @@ def _by_row(
         background_error=spread(np.sqrt(solution.background_variance[label]), np.nan),
         on_image=on_image,
         degenerate=spread(degenerate, 0),
-        faults=StampFaults(*(fault(name) for name in names)),
+        faults=faults.of_rows(sources.of_row[placed]).spread(np.flatnonzero(placed), len(placed)),
     )
 
 
 def _residual(
-    exposure: Exposure, pixels: UsablePixels, stamps: Stamps, groups: BlendGroups, solution: Solution
+    exposure: Exposure, pixels: UsablePixels, stamps: PsfStamps, groups: BlendGroups, solution: Solution
 ) -> Float32Array:
     """Return the image minus the fitted model; pixels that were left out keep their values."""
     residual = exposure.image.astype(np.float64).reshape(-1)

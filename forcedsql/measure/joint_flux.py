@@ -9,8 +9,9 @@ from forcedsql.config import MeasurementConfig
 from forcedsql.exposure import Exposure
 from forcedsql.measure.ap_corr import correct_flux
 from forcedsql.measure.batch import INVALID_PSF, Batch, Columns
+from forcedsql.measure.exposure_planes import planes_of
 from forcedsql.measure.joint_fit import JointFit, fit_jointly
-from forcedsql.measure.kernels import Planes, default_kernel
+from forcedsql.measure.kernels import default_kernel
 from forcedsql.schema import JOINT_FLUX
 
 PixelPositions = tuple[FloatArray, FloatArray]
@@ -19,7 +20,6 @@ PixelPositions = tuple[FloatArray, FloatArray]
 
 def joint_flux(
     exposure: Exposure,
-    planes: Planes,
     positions: PixelPositions,
     config: MeasurementConfig,
     neighbours: PixelPositions | None = None,
@@ -42,7 +42,7 @@ def joint_flux(
     fit = _fit(exposure, positions, config, neighbours, residual=False)
     columns = _columns(fit, np.isfinite(positions[0]), config)
     if config.do_ap_corr:
-        _correct(exposure, planes, positions, fit.on_image, columns)
+        _correct(exposure, positions, fit.on_image, columns)
     return columns
 
 
@@ -103,14 +103,12 @@ def _columns(fit: JointFit, placed: BoolArray, config: MeasurementConfig) -> Col
     }
 
 
-def _correct(
-    exposure: Exposure, planes: Planes, positions: PixelPositions, on_image: BoolArray, columns: Columns
-) -> None:
+def _correct(exposure: Exposure, positions: PixelPositions, on_image: BoolArray, columns: Columns) -> None:
     """Multiply the fluxes by the correction of PSF fluxes where there is an image."""
     exposure.require_supported("ap_corr")
     rows = np.flatnonzero(on_image)
     x, y = (axis[rows] for axis in positions)
-    batch = Batch(exposure, planes, default_kernel(), x, y, None, None)
+    batch = Batch(exposure, planes_of(exposure), default_kernel(), x, y, None, None)
     batch.measured.update({name: values[rows] for name, values in columns.items()})
     correct_flux(batch, JOINT_FLUX, "base_PsfFlux_instFlux")
     for name, values in batch.measured.items():

@@ -1,7 +1,7 @@
 """PSF stamps of a joint fit, and what becomes of pixels that cannot be used."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from forcedsql.exposure import Exposure
 from forcedsql.measure.batch import groups_of_one_size, plane_bits
 from forcedsql.measure.blend_groups import PixelBoxes
 from forcedsql.measure.kernels import Planes, PsfSums, default_kernel
-from forcedsql.measure.kernels.cutouts import cutouts, seen_pixels
+from forcedsql.measure.kernels.cutouts import cutouts, inside_image, seen_pixels
 from forcedsql.measure.kernels.protocol import contiguous
 from forcedsql.phases import PSF, phase
 from forcedsql.psf.protocol import PsfImages
@@ -61,7 +61,7 @@ def usable_pixels(exposure: Exposure, bad_mask_planes: tuple[str, ...]) -> Usabl
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Stamps:
+class PsfStamps:
     """PSF images of n sources on the pixels of one exposure, each with a usable pixel.
 
     Parameters
@@ -139,10 +139,21 @@ class StampFaults:
     edge: BoolArray
     bad_pixels: BoolArray
 
+    def of_rows(self, rows: IntArray) -> "StampFaults":
+        """Return the faults of some positions."""
+        return StampFaults(*(getattr(self, each.name)[rows] for each in fields(self)))
+
+    def spread(self, rows: IntArray, count: int) -> "StampFaults":
+        """Return the faults of `count` positions: these at `rows`, none elsewhere."""
+        spread = StampFaults(*np.zeros((4, count), np.bool_))
+        for each in fields(self):
+            getattr(spread, each.name)[rows] = getattr(self, each.name)
+        return spread
+
 
 def make_stamps(
     exposure: Exposure, pixels: UsablePixels, x: FloatArray, y: FloatArray
-) -> tuple[Stamps, StampFaults]:
+) -> tuple[PsfStamps, StampFaults]:
     """Evaluate the PSF at positions and keep the stamps that have usable pixels.
 
     Parameters
@@ -159,8 +170,7 @@ def make_stamps(
         images = exposure.psf.images(x, y)
     x0, y0 = images.x0 - exposure.xy0[0], images.y0 - exposure.xy0[1]
     sums, faulty = _sums_and_faults(images, pixels, x0, y0)
-    rows, columns = pixels.planes.shape
-    edge = images.valid & ((x0 < 0) | (y0 < 0) | (x0 + images.width > columns) | (y0 + images.height > rows))
+    edge = images.valid & ~inside_image(pixels.planes.shape, x0, y0, images.height, images.width)
     # A stamp of zeros, as a PSF has that fails at one place, determines nothing.
     kept = np.flatnonzero(images.valid & (sums.npixels > 0) & np.isfinite(sums.mm) & (sums.mm > 0.0))
     empty = images.valid.copy()
@@ -174,25 +184,21 @@ def _sums_and_faults(
 ) -> tuple[PsfSums, BoolArray]:
     """Return each stamp's sums over usable pixels, and whether it holds a faulty one."""
     count, kernel = len(images.valid), default_kernel()
-    fields = ("m", "mm", "m_image", "mm_variance", "chi2")
-    values = {name: np.zeros(count) for name in fields}
-    npixels = np.zeros(count, np.int64)
+    sums = PsfSums.zeros(count)
     faulty = np.zeros(count, np.bool_)
     any_faulty = bool(pixels.faulty.any())
     for rows, model in groups_of_one_size(images):
         _, height, width = model.shape
-        sums = kernel.psf_sums(pixels.planes, model, x0[rows], y0[rows], bad_bits=pixels.bad_bits)
-        for name in fields:
-            values[name][rows] = getattr(sums, name)
-        npixels[rows] = sums.npixels
+        found = kernel.psf_sums(pixels.planes, model, x0[rows], y0[rows], bad_bits=pixels.bad_bits)
+        sums.put(rows, found)
         if any_faulty:
             faulty[rows] = cutouts(pixels.faulty, x0[rows], y0[rows], height, width).any(axis=(1, 2))
-    return PsfSums(**values, npixels=npixels), faulty
+    return sums, faulty
 
 
 def _masked(
     images: PsfImages, sums: PsfSums, kept: IntArray, x0: IntArray, y0: IntArray, pixels: UsablePixels
-) -> Stamps:
+) -> PsfStamps:
     rows, columns = pixels.planes.shape
     _, height, width = images.values.shape
     everything = len(kept) == len(images.values)
@@ -203,26 +209,19 @@ def _masked(
         np.minimum(x0 + images.width[kept], columns),
         np.minimum(y0 + images.height[kept], rows),
     )
-    own = PsfSums(
-        sums.m[kept],
-        sums.mm[kept],
-        sums.m_image[kept],
-        sums.mm_variance[kept],
-        sums.chi2[kept],
-        sums.npixels[kept],
-    )
-    stamps = Stamps(kept, values, x0, y0, boxes, own)
+    own = sums.of_rows(kept)
+    stamps = PsfStamps(kept, values, x0, y0, boxes, own)
     if not pixels.bad_bits and seen_pixels((rows, columns), x0, y0, height, width) is None:
         return stamps
     clean = values.copy() if everything else values
     for part in stamps.batches():
         clean[part] *= stamps.used_pixels(pixels, part)
-    return Stamps(kept, clean, x0, y0, boxes, own)
+    return PsfStamps(kept, clean, x0, y0, boxes, own)
 
 
-def _no_stamps(count: int) -> tuple[Stamps, StampFaults]:
+def _no_stamps(count: int) -> tuple[PsfStamps, StampFaults]:
     none = np.empty(0, np.int64)
     blank = PixelBoxes(none, none, none, none)
-    stamps = Stamps(none, np.empty((0, 0, 0)), none, none, blank, PsfSums.empty(0))
+    stamps = PsfStamps(none, np.empty((0, 0, 0)), none, none, blank, PsfSums.zeros(0))
     no, yes = np.zeros(count, np.bool_), np.ones(count, np.bool_)
     return stamps, StampFaults(yes, no, no, no)

@@ -7,10 +7,9 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from forcedsql.arrays import BoolArray
 from forcedsql.errors import ConfigError
 from forcedsql.exposure import Exposure
-from forcedsql.measure.scale_variance import MASK_PLANES
+from forcedsql.measure.scale_variance import masked_as_no_sky
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,7 +69,7 @@ def mesh_bytes(exposure: Exposure) -> int:
 
 def _subtract(exposure: Exposure, size: int, filter_size: int) -> MeshSubtracted:
     sep = _require_sep()
-    bad = ~np.isfinite(exposure.image) | _masked(exposure)
+    bad = ~np.isfinite(exposure.image) | masked_as_no_sky(exposure)
     known = np.where(bad, np.float32(0.0), exposure.image)
     mesh = sep.Background(known, mask=bad, bw=size, bh=size, fw=filter_size, fh=filter_size)
     summary = (
@@ -78,11 +77,6 @@ def _subtract(exposure: Exposure, size: int, filter_size: int) -> MeshSubtracted
         f"mean level {mesh.globalback:.6g}, scatter {mesh.globalrms:.6g}"
     )
     return MeshSubtracted(replace(exposure, image=exposure.image - mesh.back(dtype=np.float32)), summary)
-
-
-def _masked(exposure: Exposure) -> BoolArray:
-    bits = sum(1 << exposure.mask_planes[plane] for plane in MASK_PLANES if plane in exposure.mask_planes)
-    return np.asarray((exposure.mask.astype(np.int64) & bits) != 0)
 
 
 def _require_sep() -> Any:

@@ -118,6 +118,7 @@ def as_arrow(table: Any) -> pa.Table:
 
 
 def _from_astropy(table: Any) -> pa.Table:
+    """Return the columns that Arrow can hold: no complex numbers, coordinates or arrays in cells."""
     arrays, fields = [], []
     for column in table.itercols():
         values = np.asarray(getattr(column, "value", column))
@@ -126,12 +127,14 @@ def _from_astropy(table: Any) -> pa.Table:
         if values.dtype.kind in "fiub" and not values.dtype.isnative:
             values = values.astype(values.dtype.newbyteorder("="))
         mask = getattr(column, "mask", None)
-        array = pa.array(values, mask=None if mask is None else np.broadcast_to(mask, values.shape))
-        unit = getattr(column, "unit", None)
+        try:
+            array = pa.array(values, mask=None if mask is None else np.broadcast_to(mask, values.shape))
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            continue
+        found = {"unit": getattr(column, "unit", None), "ucd": (column.info.meta or {}).get("ucd")}
+        metadata = {key: str(value) for key, value in found.items() if value is not None}
         arrays.append(array)
-        fields.append(
-            pa.field(column.info.name, array.type, metadata={"unit": str(unit)} if unit is not None else None)
-        )
+        fields.append(pa.field(column.info.name, array.type, metadata=metadata))
     return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
 
 
@@ -180,8 +183,7 @@ def _listed(names: Sequence[str]) -> str:
 def _ids(table: pa.Table, given: str | None) -> pa.Array:
     if given is None and not {n.lower() for n in table.column_names} & {n.lower() for n in ID_NAMES}:
         return pa.array(np.arange(table.num_rows, dtype=np.int64))
-    column = table[_find(table, given, ID_NAMES, "id")].combine_chunks()
-    ids = column if isinstance(column, pa.Array) else pa.concat_arrays(column.chunks)
+    ids = table[_find(table, given, ID_NAMES, "id")].combine_chunks()
     if pa.types.is_integer(ids.type):
         try:
             return ids.cast(pa.int64())
@@ -216,7 +218,9 @@ def _quantity(table: pa.Table, name: str, quantity: str) -> FloatArray:
     expected = MOTION_NAMES[quantity][1]
     values = _numbers(table, name, f"give {quantity} in {expected}")
     stated = (table.schema.field(name).metadata or {}).get(b"unit", b"").decode(errors="replace")
-    if stated.replace(" ", "") in ("", expected.replace(" ", ""), "Julianyear"):
+    if stated.replace(" ", "") in ("", expected.replace(" ", "")):
+        return values
+    if expected == "yr" and stated == "Julian year":
         return values
     from astropy.units import Unit  # noqa: PLC0415 - only where a unit is to be understood
 

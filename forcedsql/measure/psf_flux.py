@@ -9,6 +9,7 @@ from forcedsql.arrays import FloatArray, IntArray
 from forcedsql.config import MeasurementConfig
 from forcedsql.measure.batch import INVALID_PSF, Batch, Columns, groups_of_one_size, invalid_psf, plane_bits
 from forcedsql.measure.kernels import PsfSums
+from forcedsql.measure.kernels.cutouts import inside_image
 from forcedsql.measure.reach import psf_box_reach
 from forcedsql.native import CombinedImages
 from forcedsql.plugins import FLUX_ORDER, Plugin
@@ -87,8 +88,7 @@ def psf_flux(batch: Batch, config: MeasurementConfig) -> Columns:
             _, height, width = model.shape
             x0, y0 = images.x0[rows] - origin_x, images.y0[rows] - origin_y
             sums = batch.kernel.psf_sums(batch.planes, model, x0, y0, bad_bits=bad_bits)
-            ny, nx = batch.planes.shape
-            edge = (x0 < 0) | (y0 < 0) | (x0 + width > nx) | (y0 + height > ny)
+            edge = ~inside_image(batch.planes.shape, x0, y0, height, width)
             for name, values in _fit(sums).items():
                 columns[name][rows] = values
             columns["psfFlux_flag_edge"][rows] = edge

@@ -42,7 +42,7 @@ def no_reach(_: Batch, __: MeasurementConfig) -> int:
     return 0
 
 
-def psf_box_reach(batch: Batch, _: MeasurementConfig | None = None) -> int:
+def psf_box_reach(batch: Batch, _: MeasurementConfig) -> int:
     """Return how many rows the boxes of the PSF images reach from the positions."""
     images = batch.psf_images
     if images is None or not images.valid.any():

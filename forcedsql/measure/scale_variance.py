@@ -6,7 +6,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from forcedsql.arrays import Float32Array
+from forcedsql.arrays import BoolArray, Float32Array
 from forcedsql.errors import ConfigError
 from forcedsql.exposure import Exposure
 from forcedsql.measure.background import background_image
@@ -63,11 +63,7 @@ def variance_factor(exposure: Exposure) -> float:
     ConfigError
         If both are beyond 10.
     """
-    bits = 0
-    for plane in MASK_PLANES:
-        if plane in exposure.mask_planes:
-            bits |= 1 << exposure.mask_planes[plane]
-    bad = (exposure.mask.astype(np.int64) & bits) != 0
+    bad = masked_as_no_sky(exposure)
     background = background_image(exposure.image, bad, bin_size=BIN_SIZE).astype(np.float32)
     sky = exposure.image - background
     good = ~bad & np.isfinite(sky) & np.isfinite(exposure.variance) & (exposure.variance > 0)
@@ -82,6 +78,12 @@ def variance_factor(exposure: Exposure) -> float:
             f"{LARGEST_FACTOR:g} is believable; look at the exposure, or measure it without the option"
         )
     return factor
+
+
+def masked_as_no_sky(exposure: Exposure) -> BoolArray:
+    """Tell, (ny, nx) bool, which pixels have a plane of `MASK_PLANES`, of those that the exposure has."""
+    bits = sum(1 << exposure.mask_planes[plane] for plane in MASK_PLANES if plane in exposure.mask_planes)
+    return np.asarray((exposure.mask.astype(np.int64) & bits) != 0)
 
 
 def _squared_width(values: Float32Array) -> float:

@@ -4,7 +4,7 @@ import numpy as np
 
 from forcedsql.arrays import BoolArray, FloatArray, IntArray
 from forcedsql.config import MeasurementConfig
-from forcedsql.measure.aperture_flux import circle_box, exact_placement, fits_image, lsst_placement
+from forcedsql.measure.aperture_flux import circle_box, fits_image, placement, sinc_sums
 from forcedsql.measure.batch import INVALID_PSF, Batch, Columns
 from forcedsql.measure.sinc import sinc_aperture
 from forcedsql.plugins import FLUX_ORDER, Plugin, PluginOption
@@ -13,9 +13,13 @@ from forcedsql.schema import Column, flag_column, flux_columns
 NAME = "base_ScaledApertureFlux"
 
 _FWHM = 2.0 * np.sqrt(2.0 * np.log(2.0))
-_BINS_PER_PIXEL = 8
-_NODES = 6
+"""Full width at half maximum of a Gaussian over its sigma."""
+
+_BINS_PER_PIXEL, _NODES = 8, 6
+"""Bins of the radius, and radii at which the sums of a bin are taken."""
+
 _LARGEST_RADIUS = 64.0
+"""Pixels beyond which an aperture is flagged: its coefficients would be 255 pixels wide."""
 
 
 def scaled_aperture_columns(_: MeasurementConfig) -> tuple[Column, ...]:
@@ -54,7 +58,7 @@ def scaled_aperture_flux(batch: Batch, config: MeasurementConfig) -> Columns:
     for bin_ in np.unique(bins[usable]):
         rows = np.flatnonzero(usable & (bins == bin_))
         flux[rows], variance[rows], half = _sums_of_bin(batch, config, rows, radius[rows], int(bin_))
-        clipped[rows], truncated[rows] = _reach(batch, config, rows, radius[rows], half)
+        clipped[rows], truncated[rows] = _truncation(batch, config, rows, radius[rows], half)
     return {
         "scaledApertureFlux": np.where(truncated, np.nan, flux),
         "scaledApertureFluxErr": np.where(truncated, np.nan, np.sqrt(variance)),
@@ -77,12 +81,7 @@ def _sums_of_bin(
     cosines = np.cos(np.pi * (np.arange(_NODES) + 0.5) / _NODES)
     nodes = low + (1.0 + cosines) / (2.0 * _BINS_PER_PIXEL)
     apertures = [sinc_aperture(float(node), config.sinc_shift) for node in nodes]
-    place = lsst_placement if config.sinc_shift == "lanczos5" else exact_placement
-    centre_x, centre_y, fraction_x, fraction_y = place(batch.x[rows], batch.y[rows])
-    x0, y0 = batch.exposure.xy0
-    sums = batch.kernel.sinc_sums(
-        batch.planes, apertures, centre_x - x0, centre_y - y0, fraction_x, fraction_y
-    )
+    sums = sinc_sums(batch, apertures, placement(batch.x[rows], batch.y[rows], config.sinc_shift))
     at = 2.0 * (radius - low) * _BINS_PER_PIXEL - 1.0
     weights = _interpolation_weights(cosines, at)
     flux, variance = (np.einsum("nk,nk->n", weights, values) for values in sums)
@@ -98,14 +97,12 @@ def _interpolation_weights(nodes: FloatArray, at: FloatArray) -> FloatArray:
     return weights
 
 
-def _reach(
+def _truncation(
     batch: Batch, config: MeasurementConfig, rows: IntArray, radius: FloatArray, half: int
 ) -> tuple[BoolArray, BoolArray]:
     """Tell which coefficients reach over the edge, and which circles do."""
-    place = lsst_placement if config.sinc_shift == "lanczos5" else exact_placement
     x, y = batch.x[rows], batch.y[rows]
-    centre_x, centre_y, _, _ = place(x, y)
-    clipped = ~fits_image(batch, centre_x - half, centre_x + half, centre_y - half, centre_y + half)
+    clipped = ~fits_image(batch, *placement(x, y, config.sinc_shift).box(half))
     return clipped, clipped & ~fits_image(batch, *circle_box(x, y, radius))
 
 

@@ -30,6 +30,7 @@ _FLAGS = (
 )
 
 _SMALL_SIGMA, _SMALL_SIDE = 0.5, 5
+"""Width of the Gaussian that stands in for the PSF near the edge, and side of its image, in pixels."""
 
 
 def sdss_centroid_columns(_: MeasurementConfig) -> tuple[Column, ...]:
@@ -98,12 +99,26 @@ def sdss_centroid(batch: Batch, config: MeasurementConfig) -> Columns:
 
 @dataclass(slots=True, eq=False)
 class _Smoothing:
-    """Kernels of some positions: images, their centres, and the sigma that they stand for."""
+    """Kernels of n positions.
+
+    Parameters
+    ----------
+    kernels : ndarray, (n, h, w) float64
+        Images that a source is smoothed with.
+    centre_x, centre_y : ndarray, (n,) int64
+        Column and row of each image's centre.
+    sigma : ndarray, (n,) float64, pixel
+        Width of the Gaussian that each stands for.
+    """
 
     kernels: FloatArray
     centre_x: IntArray
     centre_y: IntArray
     sigma: FloatArray
+
+    def of_rows(self, rows: IntArray) -> "_Smoothing":
+        """Return the kernels of some positions."""
+        return _Smoothing(self.kernels[rows], self.centre_x[rows], self.centre_y[rows], self.sigma[rows])
 
 
 class _Search:
@@ -112,9 +127,9 @@ class _Search:
     def __init__(self, batch: Batch, config: MeasurementConfig) -> None:
         n = len(batch)
         self.batch = batch
-        self.most = config.plugin_option(NAME, "binmax")
+        self.largest_bin = config.plugin_option(NAME, "binmax")
         self.widest = config.plugin_option(NAME, "wfac")
-        self.peak = config.plugin_option(NAME, "peakMin")
+        self.lowest_peak = config.plugin_option(NAME, "peakMin")
         self.column, self.row = batch.local_pixel
         self.bin_x, self.bin_y = np.ones(n, np.int64), np.ones(n, np.int64)
         self.x, self.y, self.x_error, self.y_error = np.full((4, n), np.nan)
@@ -144,8 +159,8 @@ class _Search:
     def _run_group(self, rows: IntArray, smoothing: _Smoothing) -> None:
         active = np.arange(len(rows))
         bin_size = 1
-        while bin_size <= self.most and len(active):
-            labels = self.bin_x[rows[active]] * 1024 + self.bin_y[rows[active]]
+        while bin_size <= self.largest_bin and len(active):
+            labels = self.bin_x[rows[active]] * (self.largest_bin + 1) + self.bin_y[rows[active]]
             going = [self._step(rows, some, smoothing) for some in _split(active, labels)]
             active = np.concatenate(going)
             bin_size *= 2
@@ -158,14 +173,9 @@ class _Search:
         for part in batches(len(some), (width + 4) * bins[0] * (height + 4) * bins[1]):
             block = some[part]
             fits = self._box_fits(rows[block], width, height, bins)
-            kernels = _Smoothing(
-                smoothing.kernels[block],
-                smoothing.centre_x[block],
-                smoothing.centre_y[block],
-                smoothing.sigma[block],
-            )
             if fits.any():
-                going.append(block[fits][self._fit(rows[block[fits]], _take(kernels, fits), bins)])
+                inner = block[fits]
+                going.append(inner[self._fit(rows[inner], smoothing.of_rows(inner), bins)])
             self._fit_near_edge(rows[block[~fits]], bins)
         return np.concatenate(going) if going else np.zeros(0, np.int64)
 
@@ -217,7 +227,7 @@ class _Search:
         wide_y = (fit.y_size * bins[1] ** 2 >= limit_y) | (offset[1] ** 2 >= limit_y)
         self.bin_x[rows[wide_x]] *= 2
         self.bin_y[rows[wide_y]] *= 2
-        high = (max(bins) > 1) | (self.peak < 0.0) | (fit.peak > self.peak)
+        high = (max(bins) > 1) | (self.lowest_peak < 0.0) | (fit.peak > self.lowest_peak)
         return np.asarray(narrow_x & narrow_y & high)
 
     def _smoothed(
@@ -260,15 +270,6 @@ def _weighted(kernels: FloatArray, pixels: FloatArray) -> FloatArray:
 
 def _split(values: IntArray, labels: IntArray) -> list[IntArray]:
     return [values[labels == label] for label in np.unique(labels)]
-
-
-def _take(smoothing: _Smoothing, which: BoolArray) -> _Smoothing:
-    return _Smoothing(
-        smoothing.kernels[which],
-        smoothing.centre_x[which],
-        smoothing.centre_y[which],
-        smoothing.sigma[which],
-    )
 
 
 def _small_gaussian(count: int) -> _Smoothing:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from forcedsql.config import MeasurementConfig
 from forcedsql.lazy_exposure import LazyExposure
-from forcedsql.measure.driver import measure_positions, planes_of
+from forcedsql.measure.driver import measure_positions
+from forcedsql.measure.exposure_planes import planes_of
 from forcedsql.pixel_rows import PixelRows
 from forcedsql.plugins import find_plugin
 from tests.measure.exposures import make_exposure, sky

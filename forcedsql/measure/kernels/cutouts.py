@@ -18,8 +18,10 @@ def batches(rows: int, elements: int) -> Iterator[slice]:
         yield slice(start, min(start + step, rows))
 
 
-def inside_image(shape: tuple[int, int], x0: IntArray, y0: IntArray, height: int, width: int) -> BoolArray:
-    """Tell, (n,) bool, which boxes of one size lie wholly inside an image."""
+def inside_image(
+    shape: tuple[int, int], x0: IntArray, y0: IntArray, height: int | IntArray, width: int | IntArray
+) -> BoolArray:
+    """Tell, (n,) bool, which boxes lie wholly inside an image; they have one size, or (n,) sizes."""
     rows, columns = shape
     return (x0 >= 0) & (y0 >= 0) & (x0 + width <= columns) & (y0 + height <= rows)
 

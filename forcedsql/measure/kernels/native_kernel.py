@@ -84,21 +84,8 @@ class NativeKernel:
         self, planes: Planes, x: FloatArray, y: FloatArray, radii: Sequence[float]
     ) -> tuple[FloatArray, FloatArray]:
         """Return flux and variance in circles; see `Kernel.circle_sums`."""
-        n, circles = len(x), len(radii)
         order = np.argsort(radii)
-        rising = np.asarray(radii, dtype=np.float64)[order]
-        flux, variance = np.empty((2, n, circles))
-        self.library.call(
-            "circle_sums",
-            self._planes(planes),
-            n,
-            self.library.given(x, "double", n),
-            self.library.given(y, "double", n),
-            circles,
-            self.library.given(rising, "double", circles),
-            self.library.filled(flux, "double", n, circles),
-            self.library.filled(variance, "double", n, circles),
-        )
+        flux, variance = self._sums_in_circles("circle_sums", planes, x, y, np.asarray(radii)[order])
         if (order[:-1] > order[1:]).any():
             original = np.argsort(order)
             return flux[:, original], variance[:, original]
@@ -108,16 +95,21 @@ class NativeKernel:
         self, planes: Planes, x: FloatArray, y: FloatArray, radii: Sequence[float]
     ) -> tuple[FloatArray, FloatArray]:
         """Return flux and variance of overlaps with circles; see `Kernel.overlap_sums`."""
+        return self._sums_in_circles("overlap_sums", planes, x, y, np.asarray(radii))
+
+    def _sums_in_circles(
+        self, function: str, planes: Planes, x: FloatArray, y: FloatArray, radii: AnyArray
+    ) -> tuple[FloatArray, FloatArray]:
         n, circles = len(x), len(radii)
         flux, variance = np.empty((2, n, circles))
         self.library.call(
-            "overlap_sums",
+            function,
             self._planes(planes),
             n,
             self.library.given(x, "double", n),
             self.library.given(y, "double", n),
             circles,
-            self.library.given(np.asarray(radii, dtype=np.float64), "double", circles),
+            self.library.given(radii, "double", circles),
             self.library.filled(flux, "double", n, circles),
             self.library.filled(variance, "double", n, circles),
         )

@@ -34,7 +34,7 @@ class NumpyKernel:
         if isinstance(model, CombinedImages):
             model = model.images
         n, height, width = model.shape
-        sums = PsfSums.empty(n)
+        sums = PsfSums.zeros(n)
         for part in batches(n, height * width):
             _psf_sums_of_batch(planes, model[part], x0[part], y0[part], bad_bits, sums, part)
         return sums

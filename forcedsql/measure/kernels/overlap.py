@@ -6,17 +6,14 @@ SExtractor.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from forcedsql.arrays import BoolArray, FloatArray
 from forcedsql.geometry import nearest_pixel
-from forcedsql.measure.kernels.cutouts import cutouts
+from forcedsql.measure.kernels.cutouts import batches, cutouts
 from forcedsql.measure.kernels.protocol import Planes
-
-_BLOCK_PIXELS = 1 << 16
-"""Pixels whose weights are made at a time: few enough that they stay in the processor's cache."""
 
 
 def overlap_sums(
@@ -27,7 +24,7 @@ def overlap_sums(
     for index, radius in enumerate(radii):
         half = math.ceil(radius)
         size = 2 * half + 1
-        for part in _blocks(len(x), size * size):
+        for part in batches(len(x), size * size):
             column, row = nearest_pixel(x[part]) - half, nearest_pixel(y[part]) - half
             weights, touched = (
                 values.reshape(len(row), -1)
@@ -85,9 +82,3 @@ def overlap_weights(
 def _segment(edge: FloatArray, sign: FloatArray, radius: float) -> FloatArray:
     chord = edge * np.sqrt(np.maximum(radius * radius - edge * edge, 0.0))
     return np.asarray(chord + radius * radius * (np.arcsin(edge / radius) - sign * (np.pi / 4.0)))
-
-
-def _blocks(rows: int, pixels: int) -> Iterator[slice]:
-    step = max(1, _BLOCK_PIXELS // pixels)
-    for start in range(0, rows, step):
-        yield slice(start, min(start + step, rows))

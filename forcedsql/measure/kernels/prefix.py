@@ -75,8 +75,9 @@ def row_prefix(planes: Planes, touched: BoolArray) -> RowPrefix:
     They are kept with the planes: 16 bytes per pixel as long as the exposure lives.
     """
     with planes.lock:
-        prefix: RowPrefix = planes.memo.setdefault("row_prefix", None) or RowPrefix.empty(planes.shape)
-        planes.memo["row_prefix"] = prefix
+        if "row_prefix" not in planes.memo:
+            planes.memo["row_prefix"] = RowPrefix.empty(planes.shape)
+        prefix: RowPrefix = planes.memo["row_prefix"]
         prefix.build(planes, touched)
     return prefix
 

@@ -6,7 +6,7 @@ rounding, edges, NaN and masks included.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from threading import Lock
 from typing import Any, Protocol
 
@@ -57,10 +57,19 @@ class PsfSums:
     npixels: IntArray
 
     @classmethod
-    def empty(cls, n: int) -> "PsfSums":
+    def zeros(cls, n: int) -> "PsfSums":
         """Reserve room for n positions."""
-        m, mm, m_image, mm_variance, chi2 = np.empty((5, n))
-        return cls(m, mm, m_image, mm_variance, chi2, np.empty(n, np.int64))
+        m, mm, m_image, mm_variance, chi2 = np.zeros((5, n))
+        return cls(m, mm, m_image, mm_variance, chi2, np.zeros(n, np.int64))
+
+    def of_rows(self, rows: IntArray) -> "PsfSums":
+        """Return the sums of some positions."""
+        return PsfSums(**{each.name: getattr(self, each.name)[rows] for each in fields(self)})
+
+    def put(self, rows: IntArray, sums: "PsfSums") -> None:
+        """Write the sums of some positions."""
+        for each in fields(self):
+            getattr(self, each.name)[rows] = getattr(sums, each.name)
 
 
 class Kernel(Protocol):
