@@ -66,3 +66,15 @@ def test_nan_is_nowhere():
 def test_what_is_no_polygon_is_refused(x, y):
     with pytest.raises(ConfigError, match="Polygon"):
         Polygon(np.array(x, float), np.array(y, float))
+
+
+@pytest.mark.parametrize("edge", [0.5, -0.5, 7.5])
+def test_a_box_contains_a_position_when_it_contains_its_nearest_pixel(edge):
+    x = np.array([np.nextafter(edge, -np.inf), edge, np.nextafter(edge, np.inf)])
+    for box in (Box(0, 0, 1, 1), Box(0, 0, 8, 1), Box(-4, 0, 4, 1), Box(1, 0, 3, 1), Box(0, 0, 0, 0)):
+        column = nearest_pixel(x)
+        expected = (column >= box.x0) & (column <= box.x1) & (box.height > 0)
+        assert box.contains(x, np.zeros(3)).tolist() == expected.tolist()
+        turned = Box(box.y0, box.x0, box.height, box.width)
+        assert turned.contains(np.zeros(3), x).tolist() == expected.tolist()
+    assert not Box(0, 0, 9, 9).contains(np.array([np.nan, 1.0]), np.array([1.0, np.nan])).any()

@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterable, Iterator
 import numpy as np
 
 from forcedsql.arrays import BoolArray, FloatArray, IntArray
-from forcedsql.calibration import PhotoCalib
 from forcedsql.config import MeasurementConfig
 from forcedsql.errors import ConfigError, OffImageError
 from forcedsql.exposure import Exposure
+from forcedsql.fields.calibration import PhotoCalib
 from forcedsql.geometry import Box, nearest_pixel
 from forcedsql.measure.ap_corr import apply_ap_corr
 from forcedsql.measure.background_subtraction import subtract_local_background

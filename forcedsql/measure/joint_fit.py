@@ -22,6 +22,7 @@ SAME_SOURCE = 0.1
 """Pixels within which a neighbour is taken for the position itself and not fitted beside it."""
 
 _SIZE_SAMPLE = 16
+"""PSF images that say how far off the image a source may be and still reach it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -163,7 +164,7 @@ def _stamps_in_reach(
 ) -> tuple[PsfStamps, StampFaults]:
     """Make the stamps of all sources that may have a pixel on the image."""
     on_image = np.flatnonzero(exposure.bbox.contains(sources.x, sources.y))
-    near = on_image[:0]
+    near = on_image
     if exposure.psf is not None and len(on_image):
         some = on_image[:_SIZE_SAMPLE]
         sample = exposure.psf.images(sources.x[some], sources.y[some])
@@ -171,7 +172,6 @@ def _stamps_in_reach(
         box = exposure.bbox
         reach = Box(box.x0 - margin, box.y0 - margin, box.width + 2 * margin, box.height + 2 * margin)
         near = np.flatnonzero(reach.contains(sources.x, sources.y))
-    near = np.union1d(near, on_image)
     stamps, found = make_stamps(exposure, pixels, sources.x[near], sources.y[near])
     faults = found.spread(near, len(sources.x))
     return replace(stamps, source=near[stamps.source]), faults

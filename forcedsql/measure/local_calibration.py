@@ -14,6 +14,8 @@ PHOTO_CALIB, LOCAL_WCS, JACOBIAN = "base_LocalPhotoCalib", "base_LocalWcs", "bas
 
 _ELEMENTS = ((1, 1), (1, 2), (2, 1), (2, 2))
 _STEP = 0.5
+"""Pixels of the shorter step of the differences."""
+
 _ARCSEC_PER_RADIAN = 180.0 * 3600.0 / np.pi
 
 
@@ -115,17 +117,26 @@ def cd_matrix(wcs: SkyWcs, x: FloatArray, y: FloatArray) -> FloatArray:
     at_x = np.concatenate([x, *(x + s for s in steps), *(x for _ in steps)])
     at_y = np.concatenate([y, *(y for _ in steps), *(y + s for s in steps)])
     ra, dec = (np.radians(a).reshape(9, n) for a in wcs.pixel_to_sky(at_x, at_y))
-    plane = np.stack(_gnomonic(ra[1:], dec[1:], ra[0], dec[0])).reshape(2, 2, 4, n)
+    plane = np.stack(gnomonic(ra[1:], dec[1:], ra[0], dec[0])).reshape(2, 2, 4, n)
     far, near = plane[:, :, 3] - plane[:, :, 0], plane[:, :, 2] - plane[:, :, 1]
     return np.asarray(((8.0 * near - far) / (12.0 * _STEP)).transpose(2, 0, 1))
 
 
-def _gnomonic(
+def gnomonic(
     ra: FloatArray, dec: FloatArray, ra0: FloatArray, dec0: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Project onto the plane tangent at (ra0, dec0); all in radians.
+    """Project onto the plane tangent at (ra0, dec0).
 
     Differences of angles are taken before any cosine, so that nothing cancels nearby.
+
+    Parameters
+    ----------
+    ra, dec, ra0, dec0 : ndarray, (...) float64, radian
+        Within 90 degrees of each other.
+
+    Returns
+    -------
+    east, north : ndarray, (...) float64, radian
     """
     half_ra = np.sin((ra - ra0) / 2.0)
     half_dec = np.sin((dec - dec0) / 2.0)

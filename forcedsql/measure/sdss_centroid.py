@@ -129,7 +129,6 @@ class _Search:
         self.batch = batch
         self.largest_bin = config.plugin_option(NAME, "binmax")
         self.widest = config.plugin_option(NAME, "wfac")
-        self.lowest_peak = config.plugin_option(NAME, "peakMin")
         self.column, self.row = batch.local_pixel
         self.bin_x, self.bin_y = np.ones(n, np.int64), np.ones(n, np.int64)
         self.x, self.y, self.x_error, self.y_error = np.full((4, n), np.nan)
@@ -227,8 +226,7 @@ class _Search:
         wide_y = (fit.y_size * bins[1] ** 2 >= limit_y) | (offset[1] ** 2 >= limit_y)
         self.bin_x[rows[wide_x]] *= 2
         self.bin_y[rows[wide_y]] *= 2
-        high = (max(bins) > 1) | (self.lowest_peak < 0.0) | (fit.peak > self.lowest_peak)
-        return np.asarray(narrow_x & narrow_y & high)
+        return np.asarray(narrow_x & narrow_y)
 
     def _smoothed(
         self, rows: IntArray, smoothing: _Smoothing, bins: tuple[int, int]
@@ -294,7 +292,7 @@ PLUGIN = Plugin(
             name="wfac", default=1.5, meaning="width above which a source is binned, in point sources"
         ),
         PluginOption(
-            name="peakMin", default=-1.0, meaning="peak below which a source is binned; negative: none"
+            name="peakMin", default=-1.0, meaning="kept for its name: changes no result, as in the original"
         ),
         PluginOption(
             name="maxDistToPeak", default=1.0, meaning="farthest maximum that is believed, in pixels"

@@ -4,8 +4,9 @@ import duckdb
 import pytest
 
 from forcedsql.database.quoting import quote_identifier, quote_literal
+from forcedsql.errors import DatabaseError
 
-ODD = ['a"b', "a'b", "x; DROP TABLE y", "α β", "select", 'quote"" twice', "-- not a comment"]
+ODD = ['a"b', "a'b", "x; DROP TABLE y", "α β", "select", 'quote"" twice', "-- not a comment", "a\0b", "\n"]
 
 
 @pytest.mark.parametrize("text", ODD)
@@ -18,3 +19,12 @@ def test_an_odd_name_stays_the_name_of_one_column(text):
 def test_an_odd_text_stays_one_text(text):
     with duckdb.connect() as con:
         assert con.execute(f"SELECT {quote_literal(text)}").fetchall() == [(text,)]
+
+
+@pytest.mark.parametrize("quote", [quote_identifier, quote_literal])
+def test_half_a_surrogate_pair_is_refused_with_the_text_it_is_in(quote):
+    with pytest.raises(DatabaseError, match=r"'name \\ud800' is no text in Unicode: surrogates not allowed"):
+        quote("name \ud800")
+    with pytest.raises(DatabaseError) as error:
+        quote("\udcff" * 10_000)
+    assert len(str(error.value)) < 700

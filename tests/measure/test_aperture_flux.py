@@ -5,6 +5,7 @@ import pytest
 from photutils.aperture import CircularAperture, aperture_photometry
 
 from forcedsql.config import MeasurementConfig
+from forcedsql.measure.aperture_flux import placement
 from forcedsql.measure.driver import measure_positions
 from forcedsql.schema import aperture_source_prefix
 from tests.measure.exposures import gaussian_star, make_exposure, moffat_star, sky
@@ -102,3 +103,43 @@ def test_a_circle_over_the_edge_is_truncated(offset, truncated):
     assert columns["ap03Flux_flag_apertureTruncated"].tolist() == [truncated]
     assert columns["ap03Flux_flag_sincCoeffsTruncated"].tolist() == [True]
     assert np.isnan(columns["ap03Flux"][0]) == truncated
+
+
+def test_lanczos_coefficients_are_placed_as_in_afw():
+    """Through single precision, and not at all by whole pixels within one pixel of the parent origin."""
+    x = np.array([0.7, -0.7, 0.999, 1.0, 1.2, 0.4, 20.5, -20.5])
+    y = np.array([0.6, 0.999, -0.6, 0.4, 0.3, 1.4, 30.49, -30.51])
+    placed = placement(x, y, "lanczos5")
+    assert placed.x.tolist() == [0, 0, 0, 1, 1, 0, 21, -20]
+    assert placed.y.tolist() == [0, 0, 0, 0, 0, 1, 30, -31]
+    # Single precision moves a position of 20 pixels by up to 1e-6.
+    np.testing.assert_allclose(placed.x + placed.fraction_x, x, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(placed.y + placed.fraction_y, y, rtol=0, atol=1e-6)
+    assert (placed.x + placed.fraction_x == x.astype(np.float32)).all()
+
+
+def test_exact_coefficients_are_placed_on_the_nearest_pixel():
+    x = np.array([0.7, -0.5, 1e7 + 0.123456789])
+    placed = placement(x, -x, "exact")
+    assert placed.x.tolist() == [1, 0, 10_000_000]
+    assert placed.y.tolist() == [-1, 1, -10_000_000]
+    np.testing.assert_array_equal(placed.x + placed.fraction_x, x)
+    np.testing.assert_array_equal(placed.y + placed.fraction_y, -x)
+
+
+@pytest.mark.parametrize("xy0", [(0, 0), (-300, 700)])
+def test_a_compensated_tophat_of_small_circles_is_the_star_less_its_wings(xy0):
+    """All three circles weighted by sinc coefficients, on a flat sky that cancels."""
+    x, y, sigma = 110.3, 109.6, 2.0
+    image = gaussian_star(SHAPE, x, y, 1e4, sigma) + 50.0
+    exposure = make_exposure(shape=SHAPE, xy0=xy0, image=image.astype(np.float32), psf=None)
+    config = MeasurementConfig(
+        plugins=("base_TransformedCentroidFromCoord", "base_CompensatedTophatFlux"),
+        plugin_options={"base_CompensatedTophatFlux": {"apertures": (4,), "outer_scale": 2.0}},
+        sinc_shift="exact",
+    )
+    columns = measure_positions(exposure, *sky([x + xy0[0]], [y + xy0[1]]), config)
+    circle, ring = gaussian_inside(4, sigma), gaussian_inside(8, sigma) - gaussian_inside(4, sigma)
+    assert columns["compensatedTophatFlux_4"][0] == pytest.approx(1e4 * (circle - ring / 3), rel=1e-4)
+    # Squares of band-limited weights add up to the area less what the rim shares out.
+    assert 0.8 < columns["compensatedTophatFlux_4Err"][0] / (3.0 * np.sqrt(16 * np.pi)) < 1.15

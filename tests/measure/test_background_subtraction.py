@@ -198,3 +198,33 @@ def test_the_numbers_of_the_mesh_have_ranges():
     ):
         with pytest.raises(ConfigError, match=text):
             MeasurementConfig(**options)
+
+
+def test_chi2_over_the_edge_counts_the_pixels_that_exist():
+    exposure = make_exposure(shape=(300, 310), noise=10.0, seed=6)
+    exposure.image[:] += 3000.0
+    rng = np.random.default_rng(7)
+    x, y = np.tile([1.0, 308.0], 60), rng.uniform(40, 260, 120)
+    columns = measured(exposure, x, y, "local")
+    assert (columns["psfFlux_npixels"] < 400).all()
+    reduced = columns["psfFlux_chi2"] / columns["psfFlux_npixels"]
+    # Boxes overlap, and hold 220 * 14 pixels on each side: 4 sqrt(2 / 6,000).
+    assert abs(reduced.mean() - 1.0) < 0.08
+
+
+def test_a_fit_without_a_pixel_has_no_chi2():
+    exposure, x, y = field(level=3000.0)
+    exposure.mask[:] = 1 << PLANES["SAT"]
+    for method in ("none", "local"):
+        columns = measured(exposure, x[:2], y[:2], method, bad_mask_planes=("SAT",))
+        assert columns["psfFlux_npixels"].tolist() == [0, 0]
+        assert np.isnan(columns["psfFlux_chi2"]).all()
+
+
+def test_apertures_alone_lose_the_background_too():
+    exposure, x, y = field(level=3000.0)
+    apertures = ("base_TransformedCentroidFromCoord", "base_CircularApertureFlux")
+    some = measured(exposure, x[:9], y[:9], "local", plugins=apertures)
+    every = measured(exposure, x[:9], y[:9], "local")
+    assert "psfFlux" not in some
+    np.testing.assert_array_equal(some["ap06Flux"], every["ap06Flux"])

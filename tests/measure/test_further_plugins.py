@@ -4,13 +4,15 @@ import dataclasses
 
 import numpy as np
 import pytest
+from astropy import units as u
+from astropy.coordinates import SkyCoord
 
 from forcedsql.config import MeasurementConfig
 from forcedsql.errors import ConfigError
 from forcedsql.fields.bounded_field import ConstantField
 from forcedsql.fields.calibration import PhotoCalib
 from forcedsql.measure.driver import measure_positions
-from forcedsql.measure.local_calibration import cd_matrix
+from forcedsql.measure.local_calibration import cd_matrix, gnomonic
 from forcedsql.plugins import BUILT_IN
 from forcedsql.psf.analytic import SingleGaussianPsf
 from forcedsql.schema import measured_columns
@@ -190,7 +192,8 @@ def test_the_local_calibration_is_the_exposure_s():
 
 
 def test_the_local_projection_is_the_derivative_of_the_tangent_plane():
-    x, y = np.array([100.0, 40.0]), np.array([-30_000.0, 100.0])
+    # The last one is a tenth of a degree from the pole, where one pixel turns the axes by 1e-3.
+    x, y = np.array([100.0, 40.0, 70.0]), np.array([-30_000.0, 100.0, 89_900.0])
     matrix = cd_matrix(FlatWcs(), x, y)
     step, dec = np.radians(1e-3), np.radians(y / 1000.0)
     np.testing.assert_allclose(matrix[:, 0, 0], step * np.cos(dec), rtol=1e-9)
@@ -200,6 +203,18 @@ def test_the_local_projection_is_the_derivative_of_the_tangent_plane():
         make_exposure(), [100.0], [100.0], plugin_options={"base_Jacobian": {"pixelScale": 3.6}}
     )
     np.testing.assert_allclose(columns["jacobian_value"], np.cos(np.radians(0.1)), rtol=1e-9)
+
+
+def test_the_tangent_plane_touches_the_sky_and_stretches_away_from_it():
+    """Far from the point of contact too: rho = tan(distance), at the position angle of the sky."""
+    rng = np.random.default_rng(4)
+    here = SkyCoord(rng.uniform(0, 360, 50), rng.uniform(-85, 85, 50), unit="deg")
+    angle, distance = rng.uniform(0, 360, 50), rng.uniform(0, 60, 50)
+    there = here.directional_offset_by(angle * u.deg, distance * u.deg)
+    east, north = gnomonic(there.ra.rad, there.dec.rad, here.ra.rad, here.dec.rad)
+    radius = np.tan(np.radians(distance))
+    np.testing.assert_allclose(east, radius * np.sin(np.radians(angle)), rtol=0, atol=1e-13)
+    np.testing.assert_allclose(north, radius * np.cos(np.radians(angle)), rtol=0, atol=1e-13)
 
 
 def test_galaxies_are_told_from_stars():

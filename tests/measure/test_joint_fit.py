@@ -390,6 +390,12 @@ class TestResidual:
         for at_x, at_y in zip(x[:3].round().astype(int), y[:3].round().astype(int), strict=True):
             far[max(at_y - 13, 0) : at_y + 14, max(at_x - 13, 0) : at_x + 14] = False
         np.testing.assert_array_equal(fit.residual[far], exposure.image[far])
+        lone = np.array([35.0]), np.array([30.0])
+        exposure = crowded_exposure(shape=SHAPE, x=lone[0], y=lone[1], flux=[1e4], seed=5)
+        exposure.image[:] += 50.0
+        fit = fit_jointly(exposure, *lone, background=True, residual=True)
+        # The mean of 625 pixels of noise 3 or a little more.
+        assert abs(fit.residual[18:43, 23:48].mean()) < 4 * 4 / 25
 
     def test_the_exposure_is_not_changed(self):
         exposure, x, y, _ = blended_field()

@@ -145,3 +145,14 @@ def test_deblend_is_a_choice():
     with pytest.raises(ConfigError, match="deblend: 'scarlet' is not one of none, joint"):
         MeasurementConfig(deblend="scarlet")
     assert MeasurementConfig().with_settings(["deblend=joint"]) == JOINT
+
+
+def test_without_an_aperture_correction_fluxes_are_the_fit_s():
+    plain = pair_and_one()
+    exposure = with_parts(plain, ap_corr=correction(plain))
+    config = MeasurementConfig(deblend="joint", do_ap_corr=False)
+    got, corrected = (measure(exposure, table(), config=c, columns="source") for c in (config, JOINT))
+    raw = measure(plain, table(), config=JOINT, columns="source")
+    assert got["psfFlux_joint"].equals(raw["psfFlux_joint"])
+    assert not got["psfFlux_joint"].equals(corrected["psfFlux_joint"])
+    assert "psfFlux_joint_apCorr" not in got.column_names

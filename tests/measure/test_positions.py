@@ -4,10 +4,11 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from astropy import units as u
+from astropy.coordinates import SkyCoord
 from astropy.table import MaskedColumn, QTable, Table
 
 from forcedsql.errors import PrecisionWarning, TableError
-from forcedsql.measure.positions import find_positions
+from forcedsql.measure.positions import as_arrow, find_positions
 
 RA, DEC = [10.0, 20.5, 359.9], [-5.0, 0.0, 89.0]
 
@@ -75,6 +76,20 @@ def test_astropy_units_and_masks_are_honoured():
     assert_found(find_positions(table))
     masked = Table({"ra": MaskedColumn(RA, mask=[False, True, False]), "dec": DEC})
     assert np.isnan(find_positions(masked).ra[1])
+
+
+def test_columns_of_an_astropy_table_that_arrow_cannot_hold_are_passed_over():
+    table = Table({"id": [7, 8, 9], "ra": RA, "dec": DEC, "matrix": np.zeros((3, 2)), "z": [1j, 2j, 3j]})
+    table["place"] = SkyCoord(RA, DEC, unit="deg")
+    assert_found(find_positions(table))
+    assert as_arrow(table).column_names == ["id", "ra", "dec"]
+
+
+def test_ucds_of_an_astropy_table_find_its_coordinates():
+    table = Table({"RA_ICRS": RA, "DE_ICRS": DEC})
+    table["RA_ICRS"].info.meta = {"ucd": "pos.eq.ra;meta.main"}
+    table["DE_ICRS"].info.meta = {"ucd": "pos.eq.dec;meta.main"}
+    assert_found(find_positions(table), ids=(0, 1, 2))
 
 
 def test_big_endian_columns_of_a_fits_table_are_read():

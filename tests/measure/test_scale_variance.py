@@ -98,6 +98,17 @@ def test_an_exposure_without_good_pixels_keeps_its_variance():
     assert variance_factor(exposure) == 1.0
 
 
+def test_planes_that_the_exposure_lacks_leave_nothing_out():
+    exposure = make_exposure(noise=3.0, mask_planes={"SAT": 4})
+    whole = variance_factor(exposure)
+    exposure.mask[:] = 1 << 3
+    assert variance_factor(exposure) == whole
+    exposure.image[:100] = 1e4
+    exposure.mask[:100] = 1 << 4
+    # 22,000 pixels of sky: 0.7 percent, and the definition's own -0.35.
+    assert variance_factor(exposure) == pytest.approx(1.0, rel=0.04)
+
+
 def test_a_background_follows_a_parabola_and_leaves_sources_and_masked_pixels_alone():
     row, column = np.indices((330, 350)) / 350.0
     truth = 50.0 + 20.0 * row - 30.0 * column + 40.0 * row * column + 25.0 * column**2

@@ -180,6 +180,17 @@ def test_units_of_motion_are_those_of_the_columns():
     motion = find_positions(columns).motion
     for (_, _, factor), values in zip(fields, dataclasses.astuple(motion), strict=True):
         np.testing.assert_allclose(values, factor * np.array([1.0, 2.0, 3.0]))
-    wrong = table().append_column(pa.field("parallax", pa.float64(), metadata={"unit": "pc"}), [[1.0] * 3])
-    with pytest.raises(TableError, match="column 'parallax' has unit 'pc'; parallax is in mas"):
-        find_positions(wrong)
+
+
+@pytest.mark.parametrize("unit", ["pc", "Julian year", "no unit at all"])
+def test_a_unit_that_is_none_of_the_quantity_is_refused(unit):
+    field = pa.field("parallax", pa.float64(), metadata={"unit": unit})
+    with pytest.raises(TableError, match=f"column 'parallax' has unit '{unit}'; parallax is in mas"):
+        find_positions(table().append_column(field, [[1.0] * 3]))
+
+
+@pytest.mark.parametrize("unit", ["yr", "Julian year", ""])
+def test_an_epoch_is_in_julian_years(unit):
+    field = pa.field("ref_epoch", pa.float64(), metadata={"unit": unit})
+    found = find_positions(table(parallax=[1.0] * 3).append_column(field, [[2016.0] * 3]))
+    assert found.motion.ref_epoch.tolist() == [2016.0] * 3

@@ -291,3 +291,9 @@ def test_positions_that_are_no_numbers_neither_crash_nor_reach_others(library): 
     flux, _ = kernel.circle_sums(planes, x, y, (12.0, 17.0))
     np.testing.assert_array_equal(flux[1:2], kernel.circle_sums(planes, x[1:2], y[1:2], (12.0, 17.0))[0])
     kernel.ellipse_bits(planes, x, y, np.array([[np.nan] * 3, [4, 4, 1], [-1, 2, 0], [1, 0, 0]]))
+
+
+@pytest.mark.parametrize(("count", "words"), [(1, "1 thread"), (3, "3 threads")])
+def test_its_name_says_what_it_runs_on(threads, count, words):  # noqa: F811
+    threads(count)
+    assert NativeKernel(loaded()).name == f"native ({loaded().instruction_set}, {words})"

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from forcedsql.measure.kernels import NumpyKernel, Planes
+from forcedsql.measure.kernels import NativeKernel, NumpyKernel, Planes, default_kernel
 from forcedsql.measure.sinc import sinc_aperture
+from forcedsql.native import native_library
 from tests.measure.kernels import brute_force
 
 SHAPE = (70, 83)
@@ -160,3 +161,18 @@ def test_a_position_measures_the_same_alone_and_in_any_company():
     alone = np.concatenate([measure(np.array([i])) for i in range(300)])
     np.testing.assert_array_equal(backwards, together)
     np.testing.assert_array_equal(alone, together)
+
+
+def test_no_positions_give_no_sums():
+    planes, none, nowhere = make_planes(1), np.zeros(0), np.zeros(0, np.int64)
+    assert KERNEL.psf_sums(planes, np.zeros((0, 5, 5)), nowhere, nowhere, bad_bits=0).m.shape == (0,)
+    assert [values.shape for values in KERNEL.circle_sums(planes, none, none, (12.0, 17.0))] == [(0, 2)] * 2
+    assert KERNEL.overlap_sums(planes, none, none, (3.0,))[0].shape == (0, 1)
+    assert KERNEL.ellipse_bits(planes, none, none, np.zeros((0, 3))).shape == (0,)
+
+
+def test_the_environment_chooses_the_kernel(monkeypatch):
+    monkeypatch.setenv("FORCEDSQL_KERNEL", "numpy")
+    assert isinstance(default_kernel(), NumpyKernel)
+    monkeypatch.delenv("FORCEDSQL_KERNEL")
+    assert isinstance(default_kernel(), NumpyKernel if native_library() is None else NativeKernel)
