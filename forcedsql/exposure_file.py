@@ -89,7 +89,7 @@ def changed_file(states: str) -> str:
     for path, state in known:
         try:
             status = Path(path).stat()
-        except OSError:
+        except (OSError, ValueError):
             return str(path)
         if (status.st_size, status.st_mtime_ns) != state:
             return str(path)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from forcedsql.errors import ConfigError
+from forcedsql.file_names import exists, is_file
 from forcedsql.toml_file import read_toml
 
 ERROR_KINDS = ("variance", "invvar", "weight", "rms", "counts", "none")
@@ -161,7 +162,7 @@ class OpenOptions:
         path = _PROFILES / f"{profile}.toml"
         if str(profile) not in profile_names():
             path = Path(profile)
-            if not path.is_file():
+            if not is_file(path):
                 names = ", ".join(profile_names())
                 raise ConfigError(f"profile {str(profile)!r} is no file and none of {names}")
         try:
@@ -253,7 +254,7 @@ def _absolute(location: str) -> str:
         return location
     file, bracket, ext = location.partition("[")
     # A file that is not here is looked for beside the image.
-    return f"{Path(file).resolve()}{bracket}{ext}" if Path(file).exists() else location
+    return f"{Path(file).resolve()}{bracket}{ext}" if exists(file) else location
 
 
 def _typed(name: str, value: Any) -> Any:
@@ -262,7 +263,7 @@ def _typed(name: str, value: Any) -> Any:
     if name == "photon_noise":
         return _truth(value)
     if name in _NUMBERS and not isinstance(value, bool):
-        return _number_or_card(value)
+        return _number_or_card(name, value)
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if not isinstance(value, str):
@@ -270,11 +271,13 @@ def _typed(name: str, value: Any) -> Any:
     return value
 
 
-def _number_or_card(value: Any) -> float | str:
+def _number_or_card(name: str, value: Any) -> float | str:
     try:
         return float(value)
     except (TypeError, ValueError):
         return str(value)
+    except OverflowError as fault:
+        raise ConfigError(f"{name}: {value} is too large a number") from fault
 
 
 def _truth(value: Any) -> bool | None:
@@ -294,5 +297,5 @@ def _codes(value: Any) -> Codes:
         else:
             pairs = list(value.items()) if isinstance(value, Mapping) else list(value)
         return tuple((int(number), str(plane).strip()) for number, plane in pairs)
-    except (TypeError, ValueError, AttributeError) as fault:
+    except (TypeError, ValueError, AttributeError, OverflowError) as fault:
         raise ConfigError(f"mask_codes: {value!r} is not NUMBER=PLANE, ...") from fault

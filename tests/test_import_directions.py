@@ -8,7 +8,17 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "forcedsql"
 
 LAYERS = (
-    {"errors", "arrays", "geometry", "pixel_rows", "resources", "native", "phases", "toml_file"},
+    {
+        "errors",
+        "arrays",
+        "file_names",
+        "geometry",
+        "pixel_rows",
+        "resources",
+        "native",
+        "phases",
+        "toml_file",
+    },
     {"ast"},
     {
         "config",

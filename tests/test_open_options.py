@@ -124,3 +124,23 @@ def test_psfs_that_are_in_no_file(spec):
 )
 def test_surveys_are_recognised_by_name_and_header(name, cards, profile):
     assert recognised_profile(name, cards) == profile
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'{{"zeropoint": {10**400}}}',
+        '{"mask_codes": [[1e999, "SAT"]]}',
+        f'{{"mask_codes": {{"{"1" * 5000}": "SAT"}}}}',
+    ],
+)
+def test_numbers_that_are_too_large_are_refused(text):
+    with pytest.raises(ConfigError, match=r"too large a number|is not NUMBER=PLANE"):
+        OpenOptions.from_json(text)
+
+
+def test_a_name_that_no_file_can_have_stays_as_it_is():
+    options = OpenOptions(error="9" * 400, psf="9" * 400)
+    assert options.with_absolute_paths() == options
+    with pytest.raises(ConfigError, match="is no file and none of"):
+        OpenOptions.from_profile("9" * 400)

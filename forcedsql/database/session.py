@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
@@ -109,11 +110,9 @@ class Session:
         from forcedsql.readers import lazy  # noqa: PLC0415 - loads astropy
 
         options = OpenOptions.from_json(key.options) if key.options else None
-        opened = lazy.open_lazily(key.path, layout, options)
-        if self.roots is not None:
-            for path in opened.side_files:
-                self.roots.require(path, exposure_id=key.exposure_id)
-        return opened.exposure
+        roots = self.roots
+        require = None if roots is None else partial(roots.require, exposure_id=key.exposure_id)
+        return lazy.open_lazily(key.path, layout, options, require_allowed=require).exposure
 
     def look_up(self, exposure_ids: Sequence[str]) -> Mapping[str, RegisteredExposure]:
         """Return the registry's committed rows of exposures by id; unknown ids are left out."""

@@ -194,11 +194,12 @@ def _info(parts: _Components, metadata: Cards) -> ExposureInfo:
     detector = parts.if_readable("detector", "DETECTOR", read_detector_number)
     if detector is None:
         detector = integer_card(metadata, f"{_DATA_ID} DETECTOR", "DETSER")
+    visit = integer_card(metadata, f"{_DATA_ID} VISIT")
     patch = integer_card(metadata, f"{_DATA_ID} PATCH")
     return ExposureInfo(
         band=label.band or text_card(metadata, f"{_DATA_ID} BAND"),
         physical_filter=label.physical_filter or text_card(metadata, f"{_DATA_ID} PHYSICAL_FILTER"),
-        visit=integer_card(metadata, f"{_DATA_ID} VISIT") or visit_info.visit,
+        visit=visit_info.visit if visit is None else visit,
         detector=detector,
         tract=integer_card(metadata, f"{_DATA_ID} TRACT"),
         patch="" if patch is None else str(patch),

@@ -160,6 +160,7 @@ class Archive:
         self._entries = _read_index(self._table(0))
         self._values: dict[int, Any] = {}
         self._open: list[int] = []
+        self._rows_given = 0
 
     def classes(self) -> tuple[ArchiveClass, ...]:
         """Return the classes of all objects, by name."""
@@ -189,7 +190,7 @@ class Archive:
         ReadError
             If there is no such object, it is of another kind, refers to itself or is damaged.
         FileLimitError
-            If it, or the depth of its references, asks for more than a reader grants.
+            If it, the depth of its references, or all rows so far ask for more than a reader grants.
         """
         entry = self._entry(object_id)
         if entry.name not in self._decoders:
@@ -214,7 +215,11 @@ class Archive:
         span = entry.spans[catalog]
         if span.table < 1:
             raise ReadError(f"{owner} has a catalog in table {span.table}, which cannot be")
-        return self._table(span.table, row0=span.row0, count=span.count, owner=owner)
+        rows = self._table(span.table, row0=span.row0, count=span.count, owner=owner)
+        # Objects that share rows could be more work than the file is long.
+        self._rows_given += len(rows)
+        limits.require_at_most(self._rows_given, limits.MAX_TABLE_ROWS, "rows of objects of the archive")
+        return rows
 
     def _decode(self, object_id: int, entry: _Entry, decoder: Decoder) -> Any:
         if object_id in self._open:
@@ -266,7 +271,6 @@ def _flag_names(cards: Cards) -> tuple[str, ...]:
 
 
 def _read_index(index: Rows) -> dict[int, _Entry]:
-    limits.require_at_most(len(index), limits.MAX_INDEX_ROWS, "rows in the archive's index")
     entries: dict[int, _Entry] = {}
     spans: dict[int, dict[int, _Span]] = {}
     for object_id, catalog, table, row0, count, name, module in zip(

@@ -15,20 +15,26 @@ Cards = Mapping[str, Any]
 
 def integer_card(cards: Cards, *names: str) -> int | None:
     """Return the first of these cards that holds a whole number, None if none does."""
-    for name in names:
-        value = cards.get(name)
-        if isinstance(value, str) and len(value) <= _LONGEST_NUMBER and value.strip().isdecimal():
-            return int(value)
-        if isinstance(value, float) and value.is_integer():
-            return int(value)
-        if isinstance(value, int) and not isinstance(value, bool):
-            return value
-    return None
+    found = (parsed_whole(cards.get(name)) for name in names)
+    return next((number for number in found if number is not None), None)
 
 
 def number_card(cards: Cards, name: str) -> float | None:
-    """Return a card's finite number, None if it holds none; strings are parsed, as afw does."""
-    value = cards.get(name)
+    """Return a card's finite number, None if it holds none."""
+    return parsed_number(cards.get(name))
+
+
+def parsed_whole(value: Any) -> int | None:
+    """Return the whole number that a value is, or is the text of; None if it is none."""
+    if isinstance(value, str) and len(value) <= _LONGEST_NUMBER and value.strip().isdecimal():
+        return int(value)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def parsed_number(value: Any) -> float | None:
+    """Return the finite number that a value is, or is the text of, as in afw; None if it is none."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:

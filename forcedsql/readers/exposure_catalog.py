@@ -13,7 +13,7 @@ from forcedsql.readers.fits_file import FitsFile, open_fits
 from forcedsql.readers.rows import Rows
 
 _TABLE_HDU, _INDEX_HDU = 1, 2
-_MAX_ROWS = 100_000
+_MAX_ROWS = 20_000
 
 
 def open_exposure_catalog(path: str | Path) -> ExposureCatalog:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from forcedsql.errors import ReadError
+from forcedsql.file_names import why_refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,8 @@ class FileState:
         """Return the state of a file now; ReadError if there is none."""
         try:
             status = path.stat()
-        except OSError as fault:
-            raise ReadError(f"it cannot be opened: {fault.strerror}") from fault
+        except (OSError, ValueError) as fault:
+            raise ReadError(f"it cannot be opened: {why_refused(fault)}") from fault
         return cls(path, status.st_size, status.st_mtime_ns)
 
     @contextmanager

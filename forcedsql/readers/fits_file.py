@@ -16,6 +16,7 @@ from astropy.io import fits
 
 from forcedsql.arrays import AnyArray
 from forcedsql.errors import ForcedSQLError, ReadError
+from forcedsql.file_names import is_folder, why_refused
 from forcedsql.readers import limits
 from forcedsql.readers.binary_table import BinaryTable, table_form
 from forcedsql.readers.cards import Cards, text_card
@@ -158,7 +159,9 @@ class FitsFile:
         hdu = self._hdu(index)
         if not isinstance(hdu, fits.BinTableHDU) or isinstance(hdu, fits.CompImageHDU):
             raise ReadError(f"HDU {index} is a {type(hdu).__name__}, not a binary table")
-        return self._checked_table(index, hdu).data
+        data = self._checked_table(index, hdu).data
+        limits.require_at_most(len(data), limits.MAX_TABLE_ROWS, f"rows in the table of HDU {index}")
+        return data
 
     def first_table(self) -> Any:
         """Return the first table as an astropy HDU, binary or ASCII, whose size is one that a reader grants.
@@ -207,7 +210,7 @@ class FitsFile:
         form = table_form(self.cards(index))
         if form is None or form.heap_start < form.row_bytes * form.rows:
             return None
-        limits.require_at_most(form.heap_end, limits.MAX_TABLE_BYTES, f"bytes in the table of HDU {index}")
+        limits.require_table(form.rows, form.heap_end, f"in the table of HDU {index}")
         self._require_complete(index, hdu)
         with reading(f"the table in HDU {index}"):
             return BinaryTable(form, self._file.read(hdu.fileinfo()["datLoc"], form.heap_end))
@@ -333,13 +336,13 @@ def _stream_of(path: Path | BytesIO) -> BinaryIO:
         return path
     try:
         return path.open("rb")
-    except OSError as fault:
+    except (OSError, ValueError) as fault:
         raise ReadError(_why_unopened(path, fault)) from fault
 
 
-def _why_unopened(path: Path, fault: OSError) -> str:
-    if path.is_dir():
+def _why_unopened(path: Path, fault: OSError | ValueError) -> str:
+    if is_folder(path):
         return "it is a directory; name a FITS file"
     if isinstance(fault, FileNotFoundError):
         return "there is no such file"
-    return f"it cannot be opened: {fault.strerror}"
+    return f"it cannot be opened: {why_refused(fault)}"

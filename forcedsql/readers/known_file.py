@@ -78,7 +78,7 @@ class KnownFile(FitsFile):
         form = table_form(hdu.cards) if hdu.kind == "table" else None
         if form is None or form.heap_end > hdu.size or form.heap_start < form.row_bytes * form.rows:
             return self._astropy().table(index)
-        limits.require_at_most(form.heap_end, limits.MAX_TABLE_BYTES, f"bytes in the table of HDU {index}")
+        limits.require_table(form.rows, form.heap_end, f"in the table of HDU {index}")
         return BinaryTable(form, self._file.read(hdu.start, form.heap_end))
 
     def _known(self, index: int) -> HduLayout:

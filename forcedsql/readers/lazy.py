@@ -45,7 +45,13 @@ class OpenedFile:
     side_files: tuple[Path, ...] = ()
 
 
-def open_lazily(path: str | Path, layout: str = "", options: OpenOptions | None = None) -> OpenedFile:
+def open_lazily(
+    path: str | Path,
+    layout: str = "",
+    options: OpenOptions | None = None,
+    *,
+    require_allowed: Callable[[Path], object] | None = None,
+) -> OpenedFile:
     """Open an exposure so that measuring reads only the rows that it looks at.
 
     The results are those of `forcedsql.open_exposure` to the bit.
@@ -57,6 +63,8 @@ def open_lazily(path: str | Path, layout: str = "", options: OpenOptions | None 
         What an earlier opening of this very file gave.  One that does not fit is not used.
     options : OpenOptions, optional
         How a plain FITS image is to be read.
+    require_allowed : callable, optional
+        Asked before a file other than `path` is opened; it raises for one that must not be.
 
     Raises
     ------
@@ -73,7 +81,7 @@ def open_lazily(path: str | Path, layout: str = "", options: OpenOptions | None 
         require_usable(options, reader)
         found: FileLayout | None = file.layout()
         if found is None or not hasattr(reader, "read_lazily"):
-            return _read_whole(reader, file, options)
+            return _read_whole(reader, file, options, require_allowed)
         exposure = reader.read_lazily(file, _rows_by(FileState.of(path), found))
         # Only now is it known which objects of the archive are worth keeping in condensed form.
         return OpenedFile(exposure, replace(found, condensed=file.condensed).to_json())
@@ -95,10 +103,15 @@ def pinned_options(path: str | Path, options: OpenOptions | None = None) -> Open
         return pinned
 
 
-def _read_whole(reader: Any, file: FitsFile, options: OpenOptions | None) -> OpenedFile:
+def _read_whole(
+    reader: Any,
+    file: FitsFile,
+    options: OpenOptions | None,
+    require_allowed: Callable[[Path], object] | None,
+) -> OpenedFile:
     if not hasattr(reader, "TAKES_OPTIONS"):
         return OpenedFile(reader.read_exposure(file), "")
-    image = reader.read_plain(file, options)
+    image = reader.read_plain(file, options, require_allowed=require_allowed)
     return OpenedFile(image.exposure, "", image.options, image.side_files)
 
 

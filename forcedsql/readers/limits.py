@@ -12,7 +12,7 @@ MAX_UNPACKED_BYTES = 1 << 29
 MAX_COMPRESSION = 1_100
 UNASKED_BYTES = 1 << 27
 MAX_TABLE_BYTES = 1 << 30
-MAX_INDEX_ROWS = 1_000_000
+MAX_TABLE_ROWS = 1_000_000
 MAX_NESTING = 32
 MAX_KERNEL_SIDE = 1024
 MAX_KERNEL_COMPONENTS = 256
@@ -37,6 +37,26 @@ def require_at_most(value: int, limit: int, what: str) -> None:
     """
     if value > limit:
         raise FileLimitError(f"{what}: {value}; forcedsql reads at most {limit}")
+
+
+def require_table(rows: int, nbytes: int, where: str) -> None:
+    """Refuse a table of more bytes, or of more rows to be looked at one by one, than a reader grants.
+
+    Parameters
+    ----------
+    rows : int
+    nbytes : int, byte
+        Its size with its heap.
+    where : str
+        For the message: "in the table of HDU 5".
+
+    Raises
+    ------
+    FileLimitError
+        If it is larger.
+    """
+    require_at_most(nbytes, MAX_TABLE_BYTES, f"bytes {where}")
+    require_at_most(rows, MAX_TABLE_ROWS, f"rows {where}")
 
 
 def require_stored(nbytes: int, stored: int) -> None:

@@ -23,7 +23,7 @@ def array_of_plain(value: Any, dtype: npt.DTypeLike) -> AnyArray:
 
     Raises
     ------
-    ValueError, TypeError, LookupError
+    ValueError, TypeError, LookupError, OverflowError
         If they are not what `plain_array` gives for this type, or the array is empty.
     """
     shape = [int(side) for side in value["shape"]]

@@ -12,6 +12,7 @@ from typing import Any
 from forcedsql.errors import ConfigError, ReadError
 from forcedsql.geometry import Box
 from forcedsql.psf.protocol import Psf
+from forcedsql.readers.cards import parsed_whole
 from forcedsql.readers.fits_file import FitsFile, open_fits
 from forcedsql.readers.psf_options import PsfOptions
 
@@ -69,10 +70,11 @@ def _find(file: FitsFile, kind: str, options: PsfOptions) -> tuple[int, Any]:
 
 
 def _hdu_named(file: FitsFile, named: str) -> int:
-    if named.isdecimal():
-        if not file.has(int(named)):
+    number = parsed_whole(named)
+    if number is not None:
+        if not file.has(number):
             raise ReadError(f"there is no HDU {named}; the file holds {file.summary()}")
-        return int(named)
+        return number
     for index in range(_count(file)):
         if str(file.cards(index).get("EXTNAME", "")).strip().upper() == named.upper():
             return index

@@ -15,7 +15,7 @@ from forcedsql.arrays import FloatArray
 from forcedsql.errors import ConfigError, ReadError
 from forcedsql.geometry import Box
 from forcedsql.psf.gridded import GriddedPsf
-from forcedsql.readers.cards import Cards, integer_card, number_card, text_card
+from forcedsql.readers.cards import Cards, integer_card, number_card, parsed_number, text_card
 from forcedsql.readers.fits_file import FitsFile
 from forcedsql.readers.psf_options import PsfOptions
 from forcedsql.readers.psf_pixels import (
@@ -122,7 +122,7 @@ def _stdpsf_positions(cards: Cards, name: str, count: int) -> FloatArray:
         values = [number_card(cards, f"{name}{k + 1:02d}") for k in range(count)]
     else:
         lines = " ".join(text_card(cards, f"{name}{letter}5") for letter in "ABCD")
-        values = [number_card({"": word}, "") for word in lines.split()]
+        values = [parsed_number(word) for word in lines.split()]
     if len(values) != count or None in values:
         raise ReadError(f"cards {name}.. give no {count} positions of PSFs")
     return np.array(values, dtype=np.float64)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Mapping
 
 from forcedsql.errors import ConfigError
+from forcedsql.readers.cards import parsed_whole
 
 
 class PsfOptions:
@@ -45,9 +46,10 @@ class PsfOptions:
         text = self.values.get(name)
         if text is None:
             return None
-        if not text.isdecimal() or int(text) < lowest:
+        number = parsed_whole(text)
+        if number is None or number < lowest:
             raise ConfigError(f"option {name}={text}: a whole number from {lowest} on is expected")
-        return int(text)
+        return number
 
     def number(self, name: str, default: float) -> float:
         """Return an option's finite number, or the default where it is not given."""

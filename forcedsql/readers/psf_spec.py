@@ -1,10 +1,12 @@
 """What a user may write for the PSF of a plain image, and the model that it stands for."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from forcedsql.errors import ConfigError
+from forcedsql.file_names import exists
 from forcedsql.geometry import Box
 from forcedsql.psf.profiles import MoffatPsf, gaussian_psf
 from forcedsql.psf.protocol import Psf
@@ -54,7 +56,7 @@ class PsfSpec:
         if not separator or kind not in (*_PROFILES, *FILE_KINDS):
             kind, rest = "", text
         target, options = rest, ""
-        if rest.endswith("]") and "[" in rest and not Path(rest).exists():
+        if rest.endswith("]") and "[" in rest and not exists(rest):
             target, _, options = rest[:-1].rpartition("[")
         if not target:
             raise ConfigError(f"psf {spec!r}: {_USE}")
@@ -67,6 +69,7 @@ def open_psf(
     shape: tuple[int, int],
     xy0: tuple[int, int] = (0, 0),
     pixel_scale: float | None = None,
+    before_opening: Callable[[Path], object] | None = None,
 ) -> Psf:
     """Return the PSF model that a specification stands for.
 
@@ -82,6 +85,8 @@ def open_psf(
         Parent coordinates of the image's first pixel.
     pixel_scale : float, arcsec, optional
         Side of a pixel, which a width in arcseconds needs.
+    before_opening : callable, optional
+        Called with the file, if there is one; it raises for one that must not be opened.
 
     Returns
     -------
@@ -101,9 +106,12 @@ def open_psf(
     if parsed.kind in _PROFILES:
         return _profile(spec, parsed, pixel_scale)
     box = Box(*xy0, shape[1], shape[0])
-    if not parsed.kind and not Path(parsed.target).exists():
+    if not parsed.kind and not exists(parsed.target):
         raise ConfigError(f"psf {spec!r}: there is no such file; {_USE}")
-    return read_psf_file(Path(parsed.target), parsed.kind, PsfOptions(parsed.options), box)
+    path = Path(parsed.target)
+    if before_opening is not None:
+        before_opening(path)
+    return read_psf_file(path, parsed.kind, PsfOptions(parsed.options), box)
 
 
 def _profile(spec: str, parsed: PsfSpec, pixel_scale: float | None) -> Psf:

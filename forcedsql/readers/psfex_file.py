@@ -17,7 +17,7 @@ from forcedsql.errors import ConfigError, ReadError, UnsupportedError
 from forcedsql.geometry import Box
 from forcedsql.psf.psfex import PsfexPsf
 from forcedsql.readers import limits
-from forcedsql.readers.cards import Cards, integer_card, number_card
+from forcedsql.readers.cards import Cards, integer_card, parsed_number, parsed_whole
 from forcedsql.readers.fits_file import FitsFile, reading
 from forcedsql.readers.psf_options import PsfOptions
 from forcedsql.readers.psf_pixels import model_faults, require_centred_within
@@ -96,13 +96,13 @@ class _Model:
         return self.cards.get(name)
 
     def number(self, name: str) -> float:
-        value = number_card({name: self.fact(name)}, name)
+        value = parsed_number(self.fact(name))
         if value is None:
             raise ReadError(f"{name} of the PSFEx model is {self.fact(name)!r}, not a number")
         return value
 
     def whole(self, name: str) -> int:
-        value = integer_card({name: self.fact(name)}, name)
+        value = parsed_whole(self.fact(name))
         if value is None:
             raise ReadError(f"{name} of the PSFEx model is {self.fact(name)!r}, not a whole number")
         return value
@@ -172,7 +172,8 @@ def _row(table: Any, options: PsfOptions) -> int:
             raise ConfigError(f"there is no option or column {name!r}; there are {known}")
     rows = np.arange(len(table))
     for name, text in wanted.items():
-        rows = rows[[str(table[columns[name]][row]).strip() == text for row in rows]]
+        values = table[columns[name]]
+        rows = rows[[str(values[row]).strip() == text for row in rows]]
     chosen = options.whole("row")
     if chosen is not None:
         rows = rows[rows == chosen]

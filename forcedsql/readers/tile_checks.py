@@ -68,6 +68,7 @@ def require_sound_tiles(hdu: HduLayout, read: Callable[[int, int], bytes], rows:
     counts = [-(-side // part) for side, part in zip(shape, tile, strict=True)]
     if form is None or form.rows < math.prod(counts) or form.heap_end > hdu.size:
         raise ReadError("the table of its compressed tiles is damaged")
+    limits.require_at_most(math.prod(counts), limits.MAX_TABLE_ROWS, "its compressed tiles")
     _require_proportion(cards, shape, form)
     _require_parameters(cards)
     selected = slice(0, math.prod(counts))

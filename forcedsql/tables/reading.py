@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from forcedsql.errors import ReadError, TableError
+from forcedsql.file_names import is_file, is_folder
 from forcedsql.readers import limits
 from forcedsql.readers.unpacking import unpacked
 from forcedsql.tables.astropy_tables import from_astropy
@@ -70,13 +71,13 @@ def read_table(path: str | Path, *, format_name: str | None = None) -> pa.Table:
     if str(path) == STANDARD_INPUT:
         return _read_standard_input(given)
     path = Path(path)
-    if path.is_dir():
+    if is_folder(path):
         if not is_hats(path):
             raise TableError(f"{path} is a folder without hats.properties; give a file or a HATS catalogue")
         with translated(f"cannot read the HATS catalogue {path}"):
             return read_hats(path)
     format_ = given or table_format(path.with_suffix("") if path.suffix.lower() == ".gz" else path)
-    if not path.is_file():
+    if not is_file(path):
         raise TableError(f"cannot read {path}: there is no such file")
     what = f"cannot read {path} as {format_.name}"
     with translated(what), path.open("rb") as file, unpacked(file) as plain:

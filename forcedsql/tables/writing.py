@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from forcedsql.errors import OutputError
+from forcedsql.file_names import complete_or_not_at_all
 from forcedsql.tables.astropy_tables import plain_astropy
 from forcedsql.tables.formats import format_named, table_format, translated
 from forcedsql.tables.parquet_footer import parquet_footer, text_lengths_of
@@ -77,14 +78,9 @@ def write_batches(
     """
     path = Path(path)
     format_ = table_format(path) if format_name is None else format_named(format_name)
-    partial = path.with_name(f".{path.stem}.partial{path.suffix}")
     counted = _Counted(batches)
-    try:
-        with translated(f"cannot write {path}", OutputError):
-            _WRITERS[format_.name](counted.reader, partial, text_lengths)
-            partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with translated(f"cannot write {path}", OutputError), complete_or_not_at_all(path) as partial:
+        _WRITERS[format_.name](counted.reader, partial, text_lengths)
     return counted.rows
 
 

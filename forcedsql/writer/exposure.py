@@ -1,7 +1,5 @@
 """Writing an exposure as afw ExposureF FITS."""
 
-import os
-import uuid
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +8,7 @@ from astropy.time import Time
 from forcedsql.arrays import AnyArray
 from forcedsql.errors import ForcedSQLError
 from forcedsql.exposure import Exposure, ExposureInfo
+from forcedsql.file_names import complete_or_not_at_all, why_refused
 from forcedsql.writer.archive import ArchiveWriter
 from forcedsql.writer.components import COMPONENT_ENCODERS, ApertureCorrections, AstText, FilterLabel
 from forcedsql.writer.hdus import CardTuple, Hdu, compressed_image_hdu, image_hdu, primary_hdu
@@ -51,13 +50,11 @@ def write_exposure(exposure: Exposure, path: str | Path, *, compress: bool = Tru
     """
     content = b"".join(hdu.to_bytes() for hdu in _exposure_hdus(exposure, compress=compress))
     target = Path(path)
-    partial = target.with_name(f".{target.name}.{uuid.uuid4().hex}.partial")
     try:
-        partial.write_bytes(content)
-        os.replace(partial, target)  # noqa: PTH105 - the call whose atomicity is promised
-    except OSError as fault:
-        partial.unlink(missing_ok=True)
-        raise ForcedSQLError(f"cannot write {target}: {fault.strerror or fault}") from fault
+        with complete_or_not_at_all(target) as partial:
+            partial.write_bytes(content)
+    except (OSError, ValueError) as fault:
+        raise ForcedSQLError(f"cannot write {target}: {why_refused(fault)}") from fault
 
 
 def _exposure_hdus(exposure: Exposure, *, compress: bool) -> list[Hdu]:

@@ -1,5 +1,7 @@
 """Safe connections: what SQL of a database that somebody else made can reach."""
 
+import os
+
 import duckdb
 import pytest
 
@@ -68,6 +70,11 @@ def test_a_side_file_outside_the_roots_is_refused(survey, tmp_path):
             con, [survey.parent / "plain.fits"], exposure_id=["plain"], options=options
         )
         assert done.status == "added", done.error
+        # What is refused is not even looked into.
+        error = tmp_path / "elsewhere" / "error.fits"
+        status = error.stat()
+        error.write_bytes(b"x" * status.st_size)
+        os.utime(error, ns=(status.st_atime_ns, status.st_mtime_ns))
     with (
         forcedsql.connect(survey, safe=True) as con,
         pytest.raises(duckdb.Error, match=r"error\.fits, outside"),

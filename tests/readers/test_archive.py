@@ -149,3 +149,14 @@ def test_an_archive_pointer_past_the_end_is_refused(afw, opened):
     afw.primary["AR_HDU"] = 50
     with pytest.raises(ReadError, match="no HDU 49"):
         opened()
+
+
+def test_objects_that_share_rows_beyond_reason_are_refused(afw, archive_of, monkeypatch):
+    monkeypatch.setattr(limits, "MAX_TABLE_ROWS", 9)
+    table = afw.add_table(next=("J", [0] * 5))
+    for _ in range(2):
+        afw.place("Link", table, rows=5)
+    archive = archive_of()
+    assert len(archive.rows(1, 0)) == 5
+    with pytest.raises(FileLimitError, match="rows of objects of the archive: 10"):
+        archive.rows(2, 0)

@@ -116,3 +116,24 @@ def test_headers_that_take_too_much_together_are_refused(tmp_path, monkeypatch, 
     monkeypatch.setattr(limits, "MAX_ALL_HEADER_BYTES", BLOCK)
     with pytest.raises(FileLimitError, match=f"headers up to HDU 1: {2 * BLOCK}.*at most {BLOCK}"):
         opened(tmp_path / "a.fits", small)
+
+
+def test_a_table_of_too_many_rows_is_refused(tmp_path, monkeypatch, small):
+    monkeypatch.setattr(limits, "MAX_TABLE_ROWS", ROWS - 1)
+    path = tmp_path / "a.fits"
+    path.write_bytes(small)
+    with open_fits(path) as file:
+        for table in (file.table, file.archive_table):
+            with pytest.raises(FileLimitError, match="rows in the table of HDU 1: 2000"):
+                table(1)
+        # A catalogue is not looked at row by row.
+        assert len(file.first_table().data) == ROWS
+
+
+def test_an_image_of_too_many_tiles_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / "a.fits"
+    hdu = fits.CompImageHDU(np.ones((20, 20), np.int32), compression_type="RICE_1", tile_shape=(1, 20))
+    hdu.writeto(path)
+    monkeypatch.setattr(limits, "MAX_TABLE_ROWS", 19)
+    with open_fits(path) as file, pytest.raises(FileLimitError, match="its compressed tiles: 20"):
+        file.pixels(1)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from astropy.io import fits
 
 from forcedsql.errors import ReadError
 from forcedsql.readers import archive_classes, open_exposure
+from forcedsql.readers.file_bytes import FileState
 
 
 def refused(path, pattern):
@@ -144,3 +146,11 @@ def test_archive_classes_tell_known_from_unknown(afw, tmp_path):
 
 def test_a_file_without_archive_has_no_classes(afw, tmp_path):
     assert archive_classes(afw.write(tmp_path / "exposure.fits")) == ()
+
+
+@pytest.mark.parametrize("name", ["a\0b", "n" * 5000, "a\ud800"])
+def test_a_name_that_no_file_can_have_is_refused(name):
+    with pytest.raises(ReadError, match=r"cannot be opened: (it is no name of a file|File name too long)"):
+        open_exposure(name)
+    with pytest.raises(ReadError, match="cannot be opened"):
+        FileState.of(Path(name))

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from astropy.io import fits
 
 from forcedsql.errors import ConfigError, ReadError
 from forcedsql.psf.moments import adaptive_moments
@@ -84,3 +85,10 @@ def test_a_file_that_is_not_there_or_not_fits_is_named(tmp_path):
     text.write_text("not FITS")
     with pytest.raises(ReadError, match=r"text\.psf: not a FITS file"):
         open_psf(str(text), shape=SHAPE)
+
+
+@pytest.mark.parametrize("option", ["hdu", "size"])
+def test_a_number_of_thousands_of_digits_is_refused(tmp_path, option):
+    fits.PrimaryHDU(np.ones((9, 9), np.float32)).writeto(tmp_path / "a.fits")
+    with pytest.raises((ConfigError, ReadError), match="999"):
+        open_psf(f"{tmp_path / 'a.fits'}[{option}={'9' * 5000}]", shape=SHAPE)

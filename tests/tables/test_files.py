@@ -14,7 +14,7 @@ from astropy.utils.masked import Masked
 from pyarrow import parquet
 
 from forcedsql.config import MeasurementConfig
-from forcedsql.errors import OutputError, TableError
+from forcedsql.errors import ForcedSQLError, OutputError, TableError
 from forcedsql.readers import limits
 from forcedsql.schema import lsst_schema, source_schema
 from forcedsql.tables import FORMATS, field_metadata, from_astropy, read_table, to_astropy, write_table
@@ -300,3 +300,19 @@ class TestFilesThatAreNotTrusted:
         path.write_bytes(path.read_bytes().replace(b"abcdef", b"\xff\xfecdef"))
         with pytest.raises(TableError, match=rf"t\{suffix} as .*utf-8"):
             read_table(path)
+
+    def test_a_name_that_no_file_can_have_is_that_of_no_file(self):
+        for name in ("n" * 5000, "a\0b"):
+            with pytest.raises(TableError, match="there is no such file"):
+                read_table(f"{name}.csv")
+
+    def test_a_name_that_no_file_can_have_is_not_written_to(self, three_rows, tmp_path):
+        for name in ("n" * 5000, "a\0b"):
+            with pytest.raises(ForcedSQLError, match="cannot write"):
+                write_table(three_rows, tmp_path / f"{name}.csv")
+        assert not list(tmp_path.iterdir())
+
+    def test_a_name_as_long_as_names_may_be_is_written_to(self, three_rows, tmp_path):
+        path = tmp_path / ("n" * 251 + ".csv")
+        write_table(three_rows, path)
+        assert list(tmp_path.iterdir()) == [path]

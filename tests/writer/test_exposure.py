@@ -293,3 +293,16 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
 def test_a_missing_folder_is_one_clear_line(tmp_path):
     with pytest.raises(ForcedSQLError, match=r"cannot write .*nowhere/e\.fits: No such file or directory"):
         write_exposure(an_exposure(), tmp_path / "nowhere" / "e.fits")
+
+
+@pytest.mark.parametrize("name", ["n" * 300 + ".fits", "a\0.fits", ""])
+def test_a_name_that_no_file_can_have_is_one_clear_line(tmp_path, name):
+    with pytest.raises(ForcedSQLError, match="cannot write"):
+        write_exposure(an_exposure(), tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_visit_0_comes_back(tmp_path):
+    write_exposure(an_exposure(info=ExposureInfo(visit=0, detector=0, tract=0)), tmp_path / "e.fits")
+    info = open_exposure(tmp_path / "e.fits").info
+    assert (info.visit, info.detector, info.tract) == (0, 0, 0)

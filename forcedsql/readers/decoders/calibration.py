@@ -14,6 +14,8 @@ from forcedsql.readers.rows import Rows
 AB_ZERO_POINT_NJY = 1e32 * 10.0 ** (-48.6 / 2.5)
 """Flux of AB magnitude zero in nJy: 3.6307805e12 (afw ``src/image/PhotoCalib.cc``)."""
 
+_MAX_AP_CORRS = 10_000
+
 
 @dataclass(frozen=True, slots=True)
 class DecodedApCorrMap:
@@ -68,6 +70,7 @@ def _calib(source: ArchiveObject) -> PhotoCalib | None:
 
 def _ap_corr_map(source: ArchiveObject) -> DecodedApCorrMap:
     rows = source.rows()
+    limits.require_at_most(len(rows), _MAX_AP_CORRS, f"rows of {source.label}")
     known: dict[str, BoundedField] = {}
     unknown: dict[str, str] = {}
     for row in range(len(rows)):

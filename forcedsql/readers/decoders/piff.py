@@ -161,7 +161,7 @@ def _expand(condensed: Any) -> PiffPsf:
             pixel_scale=_number(condensed["pixel_scale"], "pixel scale"),
         )
         return PiffPsf(_whole(condensed["width"], "side of the image", limits.MAX_KERNEL_SIDE), grid)
-    except (LookupError, TypeError, ValueError) as fault:
+    except (ArithmeticError, LookupError, TypeError, ValueError) as fault:
         raise ReadError(f"the condensed PiffPsf is damaged: {type(fault).__name__}: {fault}") from fault
 
 

@@ -4,11 +4,12 @@ What a file does not say is found by convention, given by a survey's profile, or
 (`OpenOptions`), each over the one before; `Exposure.origins` says what was taken.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from forcedsql.exposure import Exposure
-from forcedsql.open_options import OpenOptions, psf_file
+from forcedsql.open_options import OpenOptions
 from forcedsql.readers.archive import ArchiveClass
 from forcedsql.readers.fits_file import FitsFile
 from forcedsql.readers.plain.locations import Hdu, folder_of
@@ -67,20 +68,25 @@ class PlainImage:
     side_files: tuple[Path, ...]
 
 
-def read_plain(file: FitsFile, options: OpenOptions | None = None) -> PlainImage:
-    """Read a plain image; see `read_exposure`."""
-    with folder_of(file.path, file) as folder:
+def read_plain(
+    file: FitsFile,
+    options: OpenOptions | None = None,
+    *,
+    require_allowed: Callable[[Path], object] | None = None,
+) -> PlainImage:
+    """Read a plain image; see `read_exposure`.
+
+    `require_allowed` is asked before any other file is opened, and raises for one that must not be.
+    """
+    with folder_of(file, require_allowed) as folder:
         resolved = resolve(folder, options or OpenOptions())
-        pinned = resolved.pinned
         exposure = read_parts(folder, resolved)
-        psf = psf_file(pinned.psf)
-        files = dict.fromkeys((*folder.side_files, *(() if psf is None else (Path(psf[1]),))))
-        return PlainImage(exposure, pinned, tuple(files))
+        return PlainImage(exposure, resolved.pinned, folder.side_files)
 
 
 def pinned_options(file: FitsFile, options: OpenOptions | None = None) -> OpenOptions:
     """Return the options of `read_plain` without reading pixels."""
-    with folder_of(file.path, file) as folder:
+    with folder_of(file) as folder:
         return resolve(folder, options or OpenOptions()).pinned
 
 

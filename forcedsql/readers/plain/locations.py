@@ -1,13 +1,14 @@
 """Where the parts of an image are: HDUs by name or number, and files beside it."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from forcedsql.errors import ConfigError, ReadError
-from forcedsql.readers.cards import Cards, integer_card, text_card
+from forcedsql.file_names import exists, is_file
+from forcedsql.readers.cards import Cards, integer_card, parsed_whole, text_card
 from forcedsql.readers.fits_file import FitsFile, open_fits
 
 _LOCATION = re.compile(r"(?P<file>[^\[\]]*)(\[(?P<hdu>[^\[\]]+)\])?")
@@ -66,17 +67,27 @@ class Folder:
     path : Path
         The image's file.
     file : FitsFile
+    require_allowed : callable, optional
+        Asked before any other file is opened; it raises for one that must not be.
     """
 
     path: Path
     file: FitsFile
+    require_allowed: Callable[[Path], object] | None = None
     _stack: ExitStack = field(default_factory=ExitStack)
     _opened: dict[Path, FitsFile] = field(default_factory=dict)
+    _side_files: dict[Path, None] = field(default_factory=dict)
 
     @property
     def side_files(self) -> tuple[Path, ...]:
-        """Files beside the image's that have been opened."""
-        return tuple(self._opened)
+        """The other files that have been opened, by whomever, in order."""
+        return tuple(self._side_files)
+
+    def admit(self, path: Path) -> None:
+        """Take note of a file beside the image's that is about to be opened, if it is allowed."""
+        if self.require_allowed is not None:
+            self.require_allowed(path)
+        self._side_files[path] = None
 
     def hdus(self, path: Path | None = None) -> Iterator[Hdu]:
         """Yield the HDUs of the image's file, or of another."""
@@ -91,6 +102,7 @@ class Folder:
         if path == self.path:
             return self.file
         if path not in self._opened:
+            self.admit(path)
             try:
                 self._opened[path] = self._stack.enter_context(open_fits(path))
             except ReadError as fault:
@@ -140,21 +152,21 @@ class Folder:
         if name is None:
             return None
         here = Path(name)
-        if "{" not in pattern and here.exists():
+        if "{" not in pattern and exists(here):
             return here.resolve()
         beside = self.path.parent / name
         base = re.sub(r"\.(fz|gz|bz2)$", "", str(beside))
         for candidate in (beside, *(Path(base + suffix) for suffix in _PACKED)):
-            if candidate.is_file() and candidate != self.path:
+            if is_file(candidate) and candidate != self.path:
                 return candidate
         return None
 
 
 @contextmanager
-def folder_of(path: Path, file: FitsFile) -> Iterator[Folder]:
+def folder_of(file: FitsFile, require_allowed: Callable[[Path], object] | None = None) -> Iterator[Folder]:
     """Look around an image's file; what is opened is closed in the end."""
     with ExitStack() as stack:
-        yield Folder(path, file, stack)
+        yield Folder(file.path, file, require_allowed, stack)
 
 
 def expand(pattern: str, path: Path) -> str | None:
@@ -175,8 +187,9 @@ def expand(pattern: str, path: Path) -> str | None:
 
 def _named(hdus: list[Hdu], text: str) -> Hdu | None:
     name, _, version = (part.strip() for part in text.partition(","))
-    if name.isdecimal() and not version:
-        return hdus[int(name)] if int(name) < len(hdus) else None
+    number = parsed_whole(name)
+    if number is not None and not version:
+        return hdus[number] if number < len(hdus) else None
     for hdu in hdus:
         if hdu.name == name.upper() and (not version or str(hdu.version) == version):
             return hdu

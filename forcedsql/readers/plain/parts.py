@@ -97,7 +97,7 @@ def read_parts(folder: Folder, resolved: Resolved) -> Exposure:
     x0, y0 = options.xy0
     area = pixel_area_at(wcs, x0 + (width - 1) / 2.0, y0 + (height - 1) / 2.0)
     scale = flux_scale(unit, cards, options, exposure_seconds(cards, options), area)
-    psf = _psf(parts.psf, (height, width), options.xy0, area)
+    psf = _psf(folder, parts.psf, (height, width), options.xy0, area)
     origins = {
         "image": _image_words(resolved, unit, cards),
         "error": _words(parts, "error", parts.error, noise.how) + _noise_words(noise, sky, good),
@@ -199,13 +199,15 @@ def _noise(
     return variance_plane(image, error, good, sky, model), sky, good
 
 
-def _psf(spec: str, shape: tuple[int, int], xy0: tuple[int, int], area: float | None) -> Psf | None:
+def _psf(
+    folder: Folder, spec: str, shape: tuple[int, int], xy0: tuple[int, int], area: float | None
+) -> Psf | None:
     if not spec:
         return None
     # Images that have no PSF need none of its readers.
     open_psf = import_module("forcedsql.readers.psf_spec").open_psf
     scale = None if area is None else float(np.sqrt(area)) * _ARCSEC_PER_RADIAN
-    psf: Psf = open_psf(spec, shape=shape, xy0=xy0, pixel_scale=scale)
+    psf: Psf = open_psf(spec, shape=shape, xy0=xy0, pixel_scale=scale, before_opening=folder.admit)
     return psf
 
 

@@ -112,3 +112,11 @@ def test_an_unknown_field_of_the_psf_flux_makes_the_correction_unsupported(afw, 
     exposure = opened()
     assert list(exposure.ap_corr) == ["base_KronFlux_instFlux"]
     assert dict(exposure.unsupported) == {"ap_corr": "MysteryField"}
+
+
+def test_a_map_of_more_corrections_than_there_are_fluxes_is_refused(afw, opened, monkeypatch):
+    monkeypatch.setattr("forcedsql.readers.decoders.calibration._MAX_AP_CORRS", 1)
+    field = add_field(afw, [1.0])
+    add_ap_corr(afw, base_PsfFlux_instFlux=field, other=field)
+    with pytest.raises(FileLimitError, match=r"rows of .*ApCorrMap.*: 2"):
+        opened()

@@ -1,13 +1,15 @@
 import dataclasses
+import json
 
 import numpy as np
 import pytest
 from astropy.io import fits
 
-from forcedsql.errors import FileLimitError, ReadError, UnsupportedError
+from forcedsql.errors import ConfigError, FileLimitError, ReadError, UnsupportedError
 from forcedsql.psf.interpolant import LanczosInterpolant
 from forcedsql.psf.piff import PiffPsf
 from forcedsql.readers import open_exposure
+from forcedsql.readers.decoders.piff import DECODERS
 from tests.readers.afw_file import AfwFile
 from tests.readers.pickles import HOSTILE, foreign, piff_fit, piff_psf
 
@@ -200,3 +202,24 @@ def test_a_psf_can_be_made_from_its_parts_alone(opened_with):
     psf = opened_with(piff_psf(piff_fit())).psf
     again = PiffPsf(psf.width, dataclasses.replace(psf.grid))
     assert same_images(psf, again)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"width": 10**400},
+        {"scale": 10**400},
+        {"order": -1},
+        {"keys": 5},
+        {"keys": ["x", "w"]},
+        {"solution": {"shape": [1e999, 1], "order": "C", "data": ""}},
+        {"terms": {"shape": [], "order": "C", "data": ""}},
+    ],
+)
+def test_a_condensed_psf_is_trusted_no_more_than_a_pickle(opened_with, change):
+    decoder = DECODERS["PiffPsf"]
+    psf = opened_with(piff_psf(piff_fit())).psf
+    condensed = json.loads(json.dumps(decoder.condense(psf)))
+    assert same_images(decoder.expand(condensed), psf)
+    with pytest.raises((ConfigError, ReadError)):
+        decoder.expand(condensed | change)

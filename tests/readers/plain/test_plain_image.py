@@ -2,6 +2,7 @@
 
 import bz2
 import random
+import re
 from contextlib import suppress
 
 import numpy as np
@@ -10,9 +11,10 @@ from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.time import Time
 
-from forcedsql.errors import ConfigError, FileLimitError, ReadError
+from forcedsql.errors import ConfigError, DatabaseError, FileLimitError, ReadError
 from forcedsql.open_options import OpenOptions
 from forcedsql.readers import limits, open_exposure
+from forcedsql.readers.lazy import open_lazily
 from tests.readers.plain.plain_file import SHAPE, SIGMA, WCS, image_hdu, noise, write, write_one
 
 FLAT = np.full(SHAPE, SIGMA**2, np.float32)
@@ -294,3 +296,53 @@ def test_damaged_bytes_give_an_exposure_or_a_read_error(tmp_path):
             open_exposure(path)
             count += 1
     assert 0 < count < 150
+
+
+@pytest.mark.parametrize("name", ["error", "mask", "wcs", "psf"])
+def test_a_part_whose_name_no_file_can_have_is_not_there(tmp_path, name):
+    path = write_one(tmp_path / "a.fits")
+    for text in ("9" * 400, "a\0b"):
+        with pytest.raises((ConfigError, ReadError), match=r"there is no (such )?file"):
+            opened(path, **{name: text})
+
+
+def test_hdus_numbered_by_thousands_of_digits_are_not_there(tmp_path):
+    path = write_one(tmp_path / "a.fits")
+    for options in ({"science": "9" * 5000}, {"error": f"[{'9' * 5000}]", "error_kind": "rms"}):
+        with pytest.raises(ReadError, match="has no HDU"):
+            opened(path, **options)
+
+
+class TestFilesThatMustNotBeOpened:
+    """Whoever opens a file of a stranger's database is asked before any other file is touched."""
+
+    @pytest.fixture
+    def image(self, tmp_path):
+        return write_one(tmp_path / "a.fits")
+
+    @pytest.fixture
+    def named(self, tmp_path):
+        path = tmp_path / "odd[2]name.fits"
+        path.write_bytes(b"whoever opened this would say that it is not FITS")
+        return path
+
+    @pytest.mark.parametrize("part", ["error", "mask", "wcs", "psf"])
+    def test_none_is_opened_before_it_is_allowed(self, image, named, tmp_path, part):
+        plain = named.rename(tmp_path / "side.fits") if part != "psf" else named
+
+        def forbid(path):
+            raise DatabaseError(f"{path.name} is forbidden")
+
+        options = OpenOptions(**{part: str(plain)})
+        with pytest.raises(DatabaseError, match=f"{re.escape(plain.name)} is forbidden"):
+            open_lazily(image, options=options, require_allowed=forbid)
+        with pytest.raises(ReadError, match="not a FITS file"):
+            open_lazily(image, options=options)
+
+    def test_every_file_that_was_opened_is_asked_for_and_kept(self, image, tmp_path):
+        error = side_file(tmp_path / "a.rms.fits", np.sqrt(FLAT))
+        psf = side_file(tmp_path / "stamp[1]a.fits", np.ones((9, 9), np.float32))
+        asked = []
+        opened = open_lazily(image, options=OpenOptions(psf=str(psf)), require_allowed=asked.append)
+        assert asked == [error, psf]
+        assert opened.side_files == (error, psf)
