@@ -7,7 +7,10 @@ from forcedsql.arrays import AnyArray, BoolArray, Float32Array, FloatArray, IntA
 from forcedsql.measure.spans import Groups, clipped_statistics
 
 _CLIP_SIGMAS, _CLIP_PASSES = 3.0, 3
+"""Clipping of a cell's pixels: limit in standard deviations, and number of passes."""
+
 _FEWEST_FOR_AKIMA = 5
+"""Cells along an axis that an Akima spline needs; fewer take a polynomial."""
 
 
 def background_image(image: Float32Array, bad: BoolArray, *, bin_size: int) -> FloatArray:

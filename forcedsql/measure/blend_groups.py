@@ -15,6 +15,7 @@ MAX_PAIRS = 50_000_000
 """Overlapping pairs of one joint fit: some 5 GB."""
 
 _PACKED = 128
+"""Sources, of one small group or of several, that share a block."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -18,6 +18,7 @@ from forcedsql.schema import Column, flag_column, flux_columns, value_column
 GAUSSIAN, TOPHAT = "base_CompensatedGaussianFlux", "base_CompensatedTophatFlux"
 
 _ENCLOSED = 0.995
+"""Quantile of the outer Gaussian at which the square of pixels ends."""
 
 
 def gaussian_columns(config: MeasurementConfig) -> tuple[Column, ...]:

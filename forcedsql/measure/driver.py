@@ -15,7 +15,7 @@ from forcedsql.measure.ap_corr import apply_ap_corr
 from forcedsql.measure.background_subtraction import subtract_local_background
 from forcedsql.measure.batch import INVALID_PSF, Batch, Columns
 from forcedsql.measure.exposure_planes import planes_so_far
-from forcedsql.measure.joint_flux import joint_flux
+from forcedsql.measure.joint_flux import PixelPositions, joint_flux
 from forcedsql.measure.kernels import default_kernel
 from forcedsql.measure.mesh_background import MeshSubtracted, without_mesh_background
 from forcedsql.measure.noise_replacement import uncovered_in_turn
@@ -83,9 +83,7 @@ def measure_positions(
         _measure_rows(measured, x, y, np.flatnonzero(on_image), config, columns)
         if config.deblend == "joint":
             others = None if neighbours is None else pixel_positions(exposure, *neighbours)[:2]
-            joint = joint_flux(measured, (x, y), config, others)
-            columns[INVALID_PSF] |= joint.pop(INVALID_PSF)
-            columns |= joint
+            _measure_jointly(measured, (x, y), others, config, columns)
         _calibrate(exposure, schema, columns, config)
     return columns
 
@@ -219,6 +217,19 @@ def _measure_rows(
         for plugin in plugins_in_order(config.undeblended):
             for column in plugin.columns(config):
                 columns[UNDEBLENDED + column.source][part] = batch.measured[column.source]
+
+
+def _measure_jointly(
+    exposure: Exposure,
+    positions: PixelPositions,
+    neighbours: PixelPositions | None,
+    config: MeasurementConfig,
+    columns: Columns,
+) -> None:
+    """Fill in the columns of a joint fit."""
+    joint = joint_flux(exposure, positions, config, neighbours)
+    columns[INVALID_PSF] |= joint.pop(INVALID_PSF)
+    columns.update(joint)
 
 
 def _tile_order(x: FloatArray, y: FloatArray) -> IntArray:

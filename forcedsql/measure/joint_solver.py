@@ -27,7 +27,10 @@ Two Gaussian PSFs come below it when they are less than 1.4e-5 sigma apart.
 """
 
 _PART_OF_A_RELATION = 1e-3
+"""Least coefficient that counts of a stamp in a linear relation; the solver's rounding is far below."""
+
 _COLUMNS = 64
+"""Right-hand sides that are solved for together, which bounds the memory."""
 
 Range = tuple[int, int]
 
@@ -66,6 +69,15 @@ def solve(
     They, and the others of the combination, are degenerate; sources that have no
     part in it are estimated as if nothing had happened (estimable functions: Searle 1971,
     *Linear Models*, ch. 5).
+
+    Parameters
+    ----------
+    equations : NormalEquations
+    groups : BlendGroups
+    blocks : Blocks
+        See `forcedsql.measure.blend_groups.ordered_blocks`.
+    background : BackgroundTerms, optional
+        Fits a constant in every group.
     """
     scale = 1.0 / np.sqrt(equations.gram.diagonal())
     gram, noise = (_scaled(matrix, scale, blocks.order) for matrix in (equations.gram, equations.noise))

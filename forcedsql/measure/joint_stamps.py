@@ -171,8 +171,8 @@ def make_stamps(
     x0, y0 = images.x0 - exposure.xy0[0], images.y0 - exposure.xy0[1]
     sums, faulty = _sums_and_faults(images, pixels, x0, y0)
     edge = images.valid & ~inside_image(pixels.planes.shape, x0, y0, images.height, images.width)
-    # A stamp of zeros, as a PSF has that fails at one place, determines nothing.
-    kept = np.flatnonzero(images.valid & (sums.npixels > 0) & np.isfinite(sums.mm) & (sums.mm > 0.0))
+    # A stamp without a usable pixel, or of zeros where a PSF fails, determines nothing.
+    kept = np.flatnonzero(images.valid & np.isfinite(sums.mm) & (sums.mm > 0.0))
     empty = images.valid.copy()
     empty[kept] = False
     stamps = _masked(images, sums, kept, x0[kept], y0[kept], pixels)

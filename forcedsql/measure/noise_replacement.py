@@ -87,10 +87,12 @@ def _mean_and_sigma(exposure: Exposure, source: str) -> tuple[float, Float32Arra
 
 
 def _reach(config: MeasurementConfig) -> float:
+    """Return how many pixels from its position a measurement may look."""
     return max(*config.radii, _SMALLEST_REACH) + 1.0
 
 
 def _largest_radius(quadrupole: FloatArray) -> float:
+    """Return how many pixels from its position a footprint may reach."""
     widths = quadrupole[:, :2][np.isfinite(quadrupole[:, :2])]
     return float(np.sqrt(widths.max(initial=0.0))) + 1.0
 

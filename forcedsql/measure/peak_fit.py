@@ -11,7 +11,10 @@ import numpy as np
 from forcedsql.arrays import BoolArray, FloatArray
 
 _QUARTIC = np.float64(np.float32(1.33))
+"""Factor of the quartic correction, in the original's single precision."""
+
 _FARTHEST = 10.0
+"""Pixels from the centre beyond which a maximum is taken for a lack of curvature."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -26,25 +26,8 @@ _FLAGS = (
 
 def shape_columns(_: MeasurementConfig) -> tuple[Column, ...]:
     """Return the columns of the shape; ``ixx`` and ``ixxPSF`` are DP1's names of the moments."""
-    single = pa.float32()
     return (
-        *(
-            value_column(
-                f"i{a}", f"{NAME}_{a}", f"adaptive second moment {a}", unit="pix2", ucd="src.morph.param"
-            )
-            for a in _AXES
-        ),
-        *(
-            value_column(
-                f"shape_{a}Err",
-                f"{NAME}_{a}Err",
-                f"1-sigma error of the adaptive second moment {a}",
-                type_=single,
-                unit="pix2",
-                ucd="stat.error;src.morph.param",
-            )
-            for a in _AXES
-        ),
+        *_moment_columns(),
         *(
             value_column(
                 f"shape_{a}",
@@ -56,29 +39,55 @@ def shape_columns(_: MeasurementConfig) -> tuple[Column, ...]:
             for a, word in (("x", "column"), ("y", "row"))
         ),
         *flux_columns("shapeFlux", NAME, "flux of the Gaussian that has the adaptive moments"),
-        *(
-            value_column(
-                f"i{a}PSF",
-                f"{NAME}_psf_{a}",
-                f"adaptive second moment {a} of the PSF",
-                unit="pix2",
-                ucd="instr.det.psf",
-            )
-            for a in _AXES
-        ),
-        *(
-            value_column(
-                f"shapeFlux_{a}_Cov",
-                f"{NAME}_flux_{a}_Cov",
-                f"covariance of the Gaussian's flux and its moment {a}",
-                type_=single,
-                unit=f"pix2 {FLUX}",
-                ucd="stat.covariance",
-            )
-            for a in _AXES
-        ),
+        *_psf_and_covariance_columns(),
         *(flag_column(f"shape_{suffix}", f"{NAME}_{suffix}", meaning) for suffix, meaning in _FLAGS),
     )
+
+
+def _moment_columns() -> list[Column]:
+    moments = [
+        value_column(
+            f"i{a}", f"{NAME}_{a}", f"adaptive second moment {a}", unit="pix2", ucd="src.morph.param"
+        )
+        for a in _AXES
+    ]
+    errors = [
+        value_column(
+            f"shape_{a}Err",
+            f"{NAME}_{a}Err",
+            f"1-sigma error of the adaptive second moment {a}",
+            type_=pa.float32(),
+            unit="pix2",
+            ucd="stat.error;src.morph.param",
+        )
+        for a in _AXES
+    ]
+    return moments + errors
+
+
+def _psf_and_covariance_columns() -> list[Column]:
+    psf_moments = [
+        value_column(
+            f"i{a}PSF",
+            f"{NAME}_psf_{a}",
+            f"adaptive second moment {a} of the PSF",
+            unit="pix2",
+            ucd="instr.det.psf",
+        )
+        for a in _AXES
+    ]
+    covariances = [
+        value_column(
+            f"shapeFlux_{a}_Cov",
+            f"{NAME}_flux_{a}_Cov",
+            f"covariance of the Gaussian's flux and its moment {a}",
+            type_=pa.float32(),
+            unit=f"pix2 {FLUX}",
+            ucd="stat.covariance",
+        )
+        for a in _AXES
+    ]
+    return psf_moments + covariances
 
 
 def sdss_shape(batch: Batch, config: MeasurementConfig) -> Columns:

@@ -23,8 +23,13 @@ TAPS = 10
 """Number of taps of the Lanczos-5 kernel."""
 
 _RANK_TOLERANCE = 1e-9
+"""Eigenvalues below that part of the largest are left out."""
+
 _CHEBYSHEV_TERMS = 14
+"""Terms of a shift by up to half a pixel; the next one is below 1e-12."""
+
 _ROW_MULTIPLE = 64
+"""Rows of a whole number of tiles of any BLAS."""
 
 
 def coefficient_width(radius: float) -> int:

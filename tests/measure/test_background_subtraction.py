@@ -216,8 +216,8 @@ def test_a_fit_without_a_pixel_has_no_chi2():
     exposure, x, y = field(level=3000.0)
     exposure.mask[:] = 1 << PLANES["SAT"]
     for method in ("none", "local"):
-        columns = measured(exposure, x[:2], y[:2], method, bad_mask_planes=("SAT",))
-        assert columns["psfFlux_npixels"].tolist() == [0, 0]
+        columns = measured(exposure, x[:1], y[:1], method, bad_mask_planes=("SAT",))
+        assert columns["psfFlux_npixels"].tolist() == [0]
         assert np.isnan(columns["psfFlux_chi2"]).all()
 
 

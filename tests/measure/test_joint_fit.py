@@ -271,6 +271,20 @@ class TestFaults:
         far = np.hypot(x - x[0], y - y[0]) > 25
         np.testing.assert_allclose(fit.flux[far], clean.flux[far], atol=0.05 * clean.error.max())
 
+    def test_one_usable_pixel_is_enough_and_none_is_not(self):
+        exposure = crowded_exposure(shape=SHAPE, x=[30.0], y=[25.0], flux=[1e4], seed=3)
+        exposure.mask[:] = 1 << PLANES["SAT"]
+        x, y = np.array([30.0]), np.array([25.0])
+        fit = fit_jointly(exposure, x, y, bad_mask_planes=("SAT",))
+        assert fit.faults.no_good_pixels.tolist() == [True]
+        assert np.isnan(fit.flux).all()
+        exposure.mask[25, 30] = 0
+        fit = fit_jointly(exposure, x, y, bad_mask_planes=("SAT",))
+        peak = 1 / (2 * np.pi * SIGMA**2)
+        assert fit.npixels.tolist() == [1]
+        np.testing.assert_allclose(fit.flux, exposure.image[25, 30] / peak, rtol=1e-6)
+        np.testing.assert_allclose(fit.error, np.sqrt(exposure.variance[25, 30]) / peak, rtol=1e-6)
+
     def test_without_a_psf_nothing_is_fitted(self):
         fit = fit_jointly(make_exposure(psf=None), np.array([50.0]), np.array([50.0]))
         assert np.isnan(fit.flux).all()

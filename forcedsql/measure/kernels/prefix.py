@@ -93,7 +93,7 @@ class CircleRows:
     @classmethod
     def of(cls, radii: tuple[float, ...]) -> "CircleRows":
         """List the rows that circles of these radii can touch, circle by circle."""
-        spans = [np.arange(-int(r) - 2, int(r) + 3) for r in radii]
+        spans = [np.arange(-int(r), int(r) + 2) for r in radii]
         lengths = [len(span) for span in spans]
         return cls(
             np.concatenate(spans),
