@@ -107,11 +107,11 @@ def test_a_circle_over_the_edge_is_truncated(offset, truncated):
 
 def test_lanczos_coefficients_are_placed_as_in_afw():
     """Through single precision, and not at all by whole pixels within one pixel of the parent origin."""
-    x = np.array([0.7, -0.7, 0.999, 1.0, 1.2, 0.4, 20.5, -20.5])
-    y = np.array([0.6, 0.999, -0.6, 0.4, 0.3, 1.4, 30.49, -30.51])
+    x = np.array([0.7, -0.7, 0.999, 1.0, 0.4, 1.2, 0.4, 20.5, -20.5])
+    y = np.array([0.6, 0.999, -0.6, 0.4, 1.0, 0.3, 1.4, 30.49, -30.51])
     placed = placement(x, y, "lanczos5")
-    assert placed.x.tolist() == [0, 0, 0, 1, 1, 0, 21, -20]
-    assert placed.y.tolist() == [0, 0, 0, 0, 0, 1, 30, -31]
+    assert placed.x.tolist() == [0, 0, 0, 1, 0, 1, 0, 21, -20]
+    assert placed.y.tolist() == [0, 0, 0, 0, 1, 0, 1, 30, -31]
     # Single precision moves a position of 20 pixels by up to 1e-6.
     np.testing.assert_allclose(placed.x + placed.fraction_x, x, rtol=0, atol=1e-6)
     np.testing.assert_allclose(placed.y + placed.fraction_y, y, rtol=0, atol=1e-6)

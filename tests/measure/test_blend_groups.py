@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from forcedsql.errors import TableError
+from forcedsql.measure import blend_groups as module
 from forcedsql.measure.blend_groups import (
     PixelBoxes,
     blend_groups,
@@ -42,6 +44,17 @@ def test_boxes_that_touch_do_not_overlap():
     boxes = PixelBoxes(edges, np.zeros(3, np.int64), edges + 10, np.full(3, 10))
     assert len(overlapping_pairs(boxes)[0]) == 0
     assert blend_groups(3, *overlapping_pairs(boxes)).size.tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_boxes_far_apart_along_one_axis_are_no_candidates(monkeypatch, turned):
+    monkeypatch.setattr(module, "MAX_PAIRS", 49)
+    first, other = 20 * np.arange(50), np.zeros(50, np.int64)
+    x, y = (other, first) if turned else (first, other)
+    pairs = overlapping_pairs(PixelBoxes(x, y, x + 21, y + 21))
+    assert [p.tolist() for p in pairs] == [list(range(49)), list(range(1, 50))]
+    with pytest.raises(TableError, match="a joint fit of 50 positions would have 97 overlapping pairs"):
+        overlapping_pairs(PixelBoxes(x, y, x + 41, y + 41))
 
 
 @pytest.mark.parametrize(("count", "size"), [(50, (300, 300)), (900, (300, 900)), (2000, (4000, 2000))])

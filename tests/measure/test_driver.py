@@ -224,3 +224,16 @@ def test_the_exposure_is_not_changed():
     measure_at(exposure, [100.0], [100.0])
     for plane, copy in zip((exposure.image, exposure.variance, exposure.mask), before, strict=True):
         np.testing.assert_array_equal(plane, copy)
+
+
+def test_the_table_says_how_it_was_measured():
+    positions = pa.table({"ra": [0.1], "dec": [0.1]})
+    exposure = make_exposure(noise=3.0)
+    plain = measure(exposure, positions).schema.metadata
+    assert set(plain) == {b"forcedsql.config", b"forcedsql.config_digest"}
+    config = MeasurementConfig(do_scale_variance=True, do_replace_with_noise=True, noise_seed=77)
+    facts = measure(exposure, positions, config=config).schema.metadata
+    assert facts[b"forcedsql.noise_seed"] == b"77"
+    # 44,000 pixels of noise: 0.7 percent, and the definition's own -0.35.
+    assert float(facts[b"forcedsql.VARIANCE_SCALE"]) == pytest.approx(1.0, abs=0.03)
+    assert facts[b"forcedsql.config_digest"] != plain[b"forcedsql.config_digest"]

@@ -15,7 +15,7 @@ from forcedsql.measure.driver import measure_positions
 from forcedsql.measure.local_calibration import cd_matrix, gnomonic
 from forcedsql.plugins import BUILT_IN
 from forcedsql.psf.analytic import SingleGaussianPsf
-from forcedsql.schema import measured_columns
+from forcedsql.schema import lsst_schema, measured_columns
 from tests.measure.exposures import FlatWcs, gaussian_star, make_exposure, sky
 
 ALL = tuple(BUILT_IN)
@@ -258,3 +258,8 @@ def test_a_mask_plane_that_the_exposure_lacks_is_refused_unless_it_is_a_standard
         ConfigError, match=r"base_Variance\.mask: the exposure has no mask plane 'STREAK'; it has BAD"
     ):
         measured_at(exposure, [100.0], [100.0], plugin_options={"base_Variance": {"mask": ("STREAK",)}})
+
+
+def test_the_gaussian_flux_repeats_the_flags_of_its_shape_under_lsst_s_name():
+    names = lsst_schema(MeasurementConfig(**EVERYTHING), "nJy").names
+    assert {"base_GaussianFlux_flag_badShape", "base_GaussianFlux_flag_badShape_unweighted"} <= set(names)

@@ -51,6 +51,9 @@ def test_a_block_of_nothing_but_copies_is_left_out_whole():
     flux[kept], error[kept] = inverse @ data, np.square(inverse) @ variance
     np.testing.assert_allclose(solution.flux[rest], flux[rest], rtol=1e-10)
     np.testing.assert_allclose(solution.variance[rest], error[rest], rtol=1e-10)
+    # One of each pair has the light of both.
+    assert sorted(np.flatnonzero(solution.flux == 0.0)) == [5, 6]
+    np.testing.assert_allclose(solution.flux[[0, 3]], flux[[0, 3]], rtol=1e-10)
 
 
 def test_a_copy_in_a_linear_relation_of_three_marks_all_three():
