@@ -92,6 +92,17 @@ def test_a_variance_that_cannot_be_right_is_refused():
         scale_variance(exposure)
 
 
+@pytest.mark.parametrize(("factor", "believed"), [(9.5, True), (10.5, False)])
+def test_a_factor_of_ten_is_the_largest_that_is_believed(factor, believed):
+    exposure = make_exposure(shape=(300, 320), noise=3.0)
+    exposure.variance[:] *= variance_factor(exposure) / factor
+    if believed:
+        assert variance_factor(exposure) == pytest.approx(factor, rel=1e-5)
+    else:
+        with pytest.raises(ConfigError, match=r"multiplied by 10\.5, and no more than 10 is believable"):
+            variance_factor(exposure)
+
+
 def test_an_exposure_without_good_pixels_keeps_its_variance():
     exposure = make_exposure()
     exposure.mask[:] = 1
