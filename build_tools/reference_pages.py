@@ -1,7 +1,7 @@
-"""The reference pages of the documentation, made from the code: SQL, command line, columns, options.
+"""The reference pages of the documentation, made from the code: SQL, tables, command line, columns, options.
 
 Nothing is written here that the code does not say itself: macros are described by the comments
-above them in ``sql/``, commands by their help, columns and options by their declarations.
+above them in ``sql/``, commands by their help, tables, columns and options by their declarations.
 """
 
 import re
@@ -16,6 +16,7 @@ import forcedsql
 from forcedsql.cli.main import app
 from forcedsql.config import MeasurementConfig, describe_options
 from forcedsql.database.macros import FILES
+from forcedsql.database.registry import registry_tables
 from forcedsql.plugins import plugin_names
 from forcedsql.resources import sql_dir
 from forcedsql.schema import FLUX, lsst_schema, source_schema
@@ -71,15 +72,37 @@ def sql_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def commands() -> Iterator[tuple[str, ...]]:
-    """Yield the words of every command, subcommands included."""
+def tables_page() -> str:
+    """Return the page on the tables that every database has."""
+    lines = ["# Tables", "", "What `forcedsql init` makes. `COMMENT ON` has the same words in the database."]
+    for table in registry_tables():
+        lines += [
+            "",
+            f"## {table.name}",
+            "",
+            f"{table.comment}",
+            "",
+            "| column | type | meaning |",
+            "|---|---|---|",
+        ]
+        lines += [f"| `{c.name}` | {c.type} | {_cell(c.comment or '')} |" for c in table.columns]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(text: str) -> str:
+    """Return text as a cell of a Markdown table has it."""
+    return text.replace("|", "\\|")
+
+
+def commands() -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield every command, subcommands included: its words and itself, with `help` and `params`."""
     yield from _commands_of(typer.main.get_command(app), ())
 
 
-def _commands_of(command: Any, words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+def _commands_of(command: Any, words: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
     children = getattr(command, "commands", None)
     if children is None:
-        yield words
+        yield words, command
     for child in sorted(children or ()):
         yield from _commands_of(children[child], (*words, child))
 
@@ -87,7 +110,7 @@ def _commands_of(command: Any, words: tuple[str, ...]) -> Iterator[tuple[str, ..
 def cli_page() -> str:
     """Return the page on the command line: what each command prints for ``--help``."""
     lines = ["# Command line", "", "What each command says for `--help`."]
-    for words in commands():
+    for words, _ in commands():
         said = CliRunner().invoke(app, [*words, "--help"], prog_name="forcedsql", terminal_width=100).stdout
         lines += ["", f"## forcedsql {' '.join(words)}", "", "```text", said.strip(), "```"]
     return "\n".join(lines) + "\n"
@@ -108,7 +131,7 @@ def columns_page() -> str:
         lines += ["", f"## {title}", "", "| column | type | unit | meaning |", "|---|---|---|---|"]
         for field in schema:
             facts = field_metadata(field)
-            meaning = facts.get("description", "").replace("|", "\\|")
+            meaning = _cell(facts.get("description", ""))
             lines.append(f"| `{field.name}` | {field.type} | {facts.get('unit', '')} | {meaning} |")
     return "\n".join(lines) + "\n"
 
@@ -124,13 +147,16 @@ def options_page() -> str:
     """Return the page on the options of a measurement."""
     lines = ["# Options", "", "For `MeasurementConfig(...)`, `--set option=value` and `--config FILE.toml`."]
     lines += ["", "| option | default | meaning |", "|---|---|---|"]
-    lines += [f"| `{name}` | `{default!r}` | {meaning} |" for name, default, meaning in describe_options()]
+    lines += [
+        f"| `{name}` | `{default!r}` | {_cell(meaning)} |" for name, default, meaning in describe_options()
+    ]
     lines += ["", f"Plugins: {', '.join(f'`{name}`' for name in plugin_names())}.", ""]
     return "\n".join(lines)
 
 
 PAGES: Mapping[str, Callable[[], str]] = {
     "reference/sql.md": sql_page,
+    "reference/tables.md": tables_page,
     "reference/cli.md": cli_page,
     "reference/python.md": python_page,
     "reference/columns.md": columns_page,

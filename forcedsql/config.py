@@ -226,12 +226,17 @@ class MeasurementConfig:
 
 def describe_options() -> list[tuple[str, Any, str]]:
     """Return (name, default, meaning) of every option but those of plugins, in order."""
-    options = [(f.name, f.default, str(f.metadata["help"])) for f in _plain_fields()]
+    options = [(f.name, f.default, f.metadata["help"] + _choices(f.type)) for f in _plain_fields()]
     slots = [
         (f"slots.{name}", value, f"beginning of the columns that stand for the {name}, empty for none")
         for name, value in Slots().to_mapping().items()
     ]
     return options + slots
+
+
+def _choices(type_: Any) -> str:
+    """Return the values that an option may have in words, "" where it may have any of its type."""
+    return f"; one of {', '.join(get_args(type_))}" if get_origin(type_) is Literal else ""
 
 
 def _plain_fields() -> tuple[Any, ...]:

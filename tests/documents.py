@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 from astropy.io import fits
+from pyarrow import csv
 
 _BLOCK = re.compile(r"```(sh|sql|python|toml|console)\n(.*?)```", re.DOTALL)
 _VISIT = "visit_image_2024120600102_4_i.fits"
@@ -40,7 +42,11 @@ def blocks_of(path: Path) -> list[Block]:
 
 
 def make_folder(folder: Path) -> Path:
-    """Make a folder look like a checkout to the examples, with the demo's results in it."""
+    """Make a folder look like a checkout to the examples, with the demo's results in it.
+
+    ``night.fits`` is a plain image with its zero point in a card, and ``stars.csv`` a table of positions on
+    it under names of its own.
+    """
     (folder / "data").symlink_to(ROOT / "data")
     run([sys.executable, "-m", "forcedsql", "demo"], folder)
     with fits.open(ROOT / "data" / "survey" / _VISIT) as hdus:
@@ -49,6 +55,10 @@ def make_folder(folder: Path) -> Path:
         header["MAGZERO"] = 31.4
         fits.PrimaryHDU(hdus[1].data, header).writeto(folder / "night.fits")
         fits.PrimaryHDU(np.sqrt(hdus[3].data)).writeto(folder / "night_sigma.fits")
+    stars = pq.read_table(ROOT / "data" / "survey" / "source.parquet", columns=["sourceId", "ra", "dec"])
+    csv.write_csv(
+        stars.slice(0, 20).rename_columns(["star name", "RAJ2000", "DEJ2000"]), folder / "stars.csv"
+    )
     return folder
 
 

@@ -1,18 +1,21 @@
 """The documentation: what it shows runs, what exists is described, and its pages can be built."""
 
 import importlib.util
+import os
+import re
 import subprocess
 import sys
 import tomllib
+from dataclasses import fields
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from typer.testing import CliRunner
 
-from forcedsql.cli.main import app
 from forcedsql.config import MeasurementConfig, describe_options
+from forcedsql.open_options import OpenOptions
 from forcedsql.plugins import find_plugin, plugin_names
+from forcedsql.schema import lsst_names, source_columns
 from tests.documents import blocks_of, make_folder, run
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -103,20 +106,26 @@ def test_every_macro_of_a_database_is_on_the_page(pages):
     assert {name for (name,) in rows} - {"forcedsql_schema_digest"} == {m.name for m in pages.macros()}
 
 
-def test_every_command_and_every_option_of_it_has_help(pages):
-    commands = list(pages.commands())
-    assert ("measure",) in commands
-    for words in commands:
-        text = CliRunner().invoke(app, [*words, "--help"], prog_name="forcedsql").stdout
-        assert text.splitlines()[2].strip(), words
-        for line in text.splitlines():
-            described = line.strip().startswith("--") and len(line.split()) > 1
-            assert not line.strip().startswith("--") or described, (words, line)
+def test_every_command_argument_and_option_has_help_and_is_on_the_page(pages):
+    found = dict(pages.commands())
+    assert {("measure",), ("extension", "install")} <= set(found)
+    page = pages.cli_page()
+    for words, command in found.items():
+        assert (command.help or "").strip(), words
+        assert f"## forcedsql {' '.join(words)}\n" in page
+        for parameter in command.params:
+            assert (parameter.help or "").strip(), (words, parameter.name)
+            assert all(flag in page for flag in parameter.opts if flag.startswith("-")), (
+                words,
+                parameter.opts,
+            )
 
 
-def test_every_column_and_option_has_a_meaning():
+def test_every_column_and_option_of_a_measurement_has_a_meaning(pages):
+    page = pages.options_page()
     for name, _, meaning in describe_options():
         assert meaning.strip(), name
+        assert f"| `{name}` |" in page
     for plugin in map(find_plugin, plugin_names()):
         config = MeasurementConfig()
         assert plugin.summary.strip(), plugin.name
@@ -124,6 +133,52 @@ def test_every_column_and_option_has_a_meaning():
             assert option.meaning.strip(), (plugin.name, option.name)
         for column in plugin.columns(config):
             assert column.meaning.strip(), (plugin.name, column.source)
+
+
+def test_every_measured_column_is_on_the_page_by_both_names(pages):
+    page = pages.columns_page()
+    for column in source_columns(MeasurementConfig()):
+        assert f"| `{column.source}` |" in page
+    for name, _ in lsst_names(MeasurementConfig()):
+        assert f"| `{name}` |" in page
+
+
+def test_every_table_of_a_database_and_every_column_of_it_is_described(pages):
+    import forcedsql
+
+    page = pages.tables_page()
+    with forcedsql.connect() as con:
+        tables = con.execute("SELECT table_name, comment FROM duckdb_tables() WHERE NOT internal").fetchall()
+        columns = con.execute(
+            "SELECT table_name, column_name, comment FROM duckdb_columns() WHERE NOT internal"
+        ).fetchall()
+    described = {name for name, comment in tables if comment}
+    assert described == {name for name, _ in tables}
+    for table, column, comment in columns:
+        if table in described:
+            assert comment, (table, column)
+            assert f"| `{column}` |" in page.split(f"## {table}\n")[1].split("\n## ")[0]
+
+
+def test_every_option_of_opening_is_described():
+    for option in fields(OpenOptions):
+        assert re.search(rf"^    ([a-z_]+, )*{option.name}(, [a-z_]+)* : ", OpenOptions.__doc__, re.MULTILINE)
+
+
+def test_every_public_name_has_a_docstring():
+    import forcedsql
+
+    for name in forcedsql.public_names():
+        assert (getattr(forcedsql, name).__doc__ or "").strip(), name
+
+
+def test_every_variable_of_the_environment_is_in_the_readme():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    code = "".join(p.read_text(encoding="utf-8") for p in (ROOT / "forcedsql").rglob("*.py"))
+    names = set(re.findall(r"\bFORCEDSQL_[A-Z_]+\b", code))
+    assert "FORCEDSQL_KERNEL" in names
+    for name in names - {"FORCEDSQL_DESCRIPTOR_FILE"}:  # between the shell and its extension
+        assert f"`{name}`" in readme
 
 
 def test_every_direct_dependency_is_explained():
@@ -139,22 +194,26 @@ def test_every_direct_dependency_is_explained():
         assert requirement.split(">")[0].split(";")[0].strip() in explained, requirement
 
 
-def test_the_site_builds_without_a_warning(tmp_path):
+def test_the_site_builds_without_a_warning_and_without_the_network(tmp_path):
     for package in ("material", "mkdocstrings"):
         pytest.importorskip(package, reason=f"the documentation's builder ({package}) is not installed")
-    command = [
-        sys.executable,
-        "-m",
-        "mkdocs",
-        "build",
-        "--strict",
-        "--quiet",
-        "--site-dir",
-        str(tmp_path / "site"),
-    ]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+    site = tmp_path / "site"
+    nowhere = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(site)]
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=os.environ | nowhere,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "site" / "reference" / "sql" / "index.html").stat().st_size > 10_000
+    assert (site / "reference" / "sql" / "index.html").stat().st_size > 10_000
+    for page in site.rglob("*.html"):
+        loaded = re.findall(r'<(?:script|img)[^>]* src="(https?:[^"]*)', page.read_text(encoding="utf-8"))
+        assert not loaded, f"{page} loads {loaded} from the network"
 
 
 def test_the_notebook_of_the_tutorial_runs(tmp_path):

@@ -1,11 +1,16 @@
 """What README shows is run as it stands there."""
 
+import re
 import sys
+from itertools import pairwise
 
+import pyarrow.compute as pc
 import pytest
+from pyarrow import csv
 
 from forcedsql.extension.stock_shell import find_shell
 from tests.documents import ROOT, blocks_of, make_folder, run
+from tests.test_import_directions import LAYER
 
 README = ROOT / "README.md"
 
@@ -53,6 +58,9 @@ def test_command_line_examples_run(folder):
     for block in blocks("sh")[2:]:
         run(["bash", "-euo", "pipefail", "-c", block], folder)
     assert (folder / "forced.parquet").stat().st_size > 10_000
+    own = csv.read_csv(folder / "fluxes.csv")
+    assert own.num_rows == 20
+    assert pc.sum(own["psfFlux_flag"]).as_py() < 10
     for plot in ("ratio.png", "stamps.png"):
         assert (folder / plot).read_bytes().startswith(b"\x89PNG")
 
@@ -63,3 +71,13 @@ def test_the_first_two_commands_are_the_ones_that_ci_runs():
     assert "readme_command 1" in script
     assert "forcedsql demo" in blocks("sh")[0]
     assert "pytest" in blocks("sh")[1]
+
+
+def test_the_picture_of_the_layers_is_that_of_the_imports():
+    (picture,) = re.findall(r"## How it is built\n\n(.*?)\n\n", README.read_text(encoding="utf-8"), re.DOTALL)
+    levels = [
+        [LAYER[name.strip()] for name in group.split(",")] for group in picture.split("─►") if group.strip()
+    ]
+    assert len(levels) >= 8
+    for above, below in pairwise(levels):
+        assert min(above) >= max(below), picture

@@ -85,6 +85,8 @@ def measure(
     with progress(f"reading {exposure.name}"):
         opened = open_exposure(exposure, options=opening)
     say_origins(exposure.name, opened.origins)
+    if options.subtract_background != "none":
+        say(f"  sky         taken off by subtract_background={options.subtract_background}")
     started = perf_counter()
     with progress(f"measuring {count(table.num_rows, 'position')}"):
         measured = measure_table(
