@@ -47,6 +47,10 @@ def test_it_is_an_exposure_in_all_else():
     changed = replace(exposure, unit="adu")
     assert (changed.unit, exposure.unit) == ("adu", "nJy")
     np.testing.assert_array_equal(changed.image, exposure.image)
+    # All of its pixels are in memory.
+    changed.read_rows(mask_of(3), mask_of(3))
+    assert changed.planes_so_far()[0] is changed.image
+    assert (changed.shape, changed.nbytes) == ((40, 7), 40 * 7 * 12)
 
 
 def test_an_exposure_in_memory_has_its_rows():

@@ -107,3 +107,12 @@ def test_runs_cover_what_is_wanted(wanted):
         n for n, is_wanted in enumerate(wanted) if is_wanted
     ]
     assert all(first.stop < second.start for first, second in pairwise(found))
+
+
+def test_a_plane_for_which_there_is_no_room_is_a_memory_error(monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(12, "Cannot allocate memory")
+
+    monkeypatch.setattr("forcedsql.pixel_rows.mmap.mmap", refuse)
+    with pytest.raises(MemoryError, match="no room for a plane of 1120 bytes"):
+        PixelRows(CountingSource())

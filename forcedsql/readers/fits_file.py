@@ -144,8 +144,6 @@ class FitsFile:
             return Pixels(pixels, compressed)
         with reading(f"the pixels of HDU {index}"):
             values = hdu.data
-        if values is None or values.shape != shape:
-            raise ReadError(f"HDU {index} has no complete image")
         return Pixels(values, compressed)
 
     def table(self, index: int) -> Any:

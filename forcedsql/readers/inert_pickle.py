@@ -144,13 +144,14 @@ class _Interpreter:
     def extend(self, container_type: type, values: Iterable[Any]) -> None:
         """Add items to the container on top of the stack."""
         target = self.stack[-1]
-        if type(target) is not container_type:
-            raise UnsupportedError(f"the pickle asks for items in a {type(target).__name__}")
-        if isinstance(target, list):
+        found = type(target)
+        if found is not container_type:
+            raise UnsupportedError(f"the pickle asks for items in a {found.__name__}")
+        if found is list:
             target.extend(values)
-        elif isinstance(target, set):
+        elif found is set:
             target.update(map(_key, values))
-        elif isinstance(target, dict):
+        else:
             steps = iter(values)
             target.update((_key(key), value) for key, value in zip(steps, steps, strict=True))
 

@@ -118,7 +118,10 @@ def _read_whole(
 def _open_known(path: Path, layout: FileLayout) -> Exposure:
     state = FileState.of(path)
     with open_known(state, layout) as file:
-        exposure: Exposure = reader_of(file).read_lazily(file, _rows_by(state, layout))
+        reader = reader_of(file)
+        if not hasattr(reader, "read_lazily"):
+            raise ReadError("the layout is that of a file whose pixels are read at once")
+        exposure: Exposure = reader.read_lazily(file, _rows_by(state, layout))
         return exposure
 
 
@@ -210,7 +213,7 @@ class _Reading:
     def floats(self, hdu: int, rows: slice, pixels: Float32Array) -> None:
         if not self._as_stored(hdu, rows, pixels):
             values, compressed = self._rows(hdu, rows, pixels.shape)
-            pixels[:] = float_pixels(values, compressed=compressed, label=f"HDU {hdu}")
+            pixels[:] = float_pixels(values, compressed=compressed)
 
     def bits(self, hdu: int, rows: slice, pixels: MaskArray) -> None:
         if not self._as_stored(hdu, rows, pixels):

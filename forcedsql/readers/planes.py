@@ -58,12 +58,12 @@ def read_float_plane(file: FitsFile, hdu: int) -> Float32Array:
     Raises
     ------
     ReadError
-        If the HDU is not a numeric image.
+        If the HDU is not a complete image of two axes.
     FileLimitError
         If it is too large.
     """
     pixels = file.pixels(hdu)
-    return float_pixels(pixels.values, compressed=pixels.compressed, label=f"HDU {hdu}")
+    return float_pixels(pixels.values, compressed=pixels.compressed)
 
 
 def read_mask_plane(file: FitsFile, hdu: int) -> MaskArray:
@@ -79,10 +79,8 @@ def read_mask_plane(file: FitsFile, hdu: int) -> MaskArray:
     return mask_pixels(file.pixels(hdu).values, label=f"HDU {hdu}")
 
 
-def float_pixels(values: AnyArray, *, compressed: bool, label: str) -> Float32Array:
+def float_pixels(values: AnyArray, *, compressed: bool) -> Float32Array:
     """Return pixels of an image or variance plane as they are measured; see `read_float_plane`."""
-    if values.dtype.kind not in "fiu":
-        raise ReadError(f"{label} has pixels of type {values.dtype}")
     with np.errstate(over="ignore", under="ignore"):
         plane = np.array(values, dtype=np.float32, order="C")
     if values.dtype.kind == "f" and not compressed:

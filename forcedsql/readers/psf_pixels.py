@@ -26,7 +26,7 @@ def image_axes(file: FitsFile, index: int) -> tuple[int, ...]:
 
 
 def psf_pixels(file: FitsFile, index: int) -> FloatArray:
-    """Return the images of an HDU, whose sides and elements are within the limits of a PSF.
+    """Return the images of an HDU of two or three axes, within the limits of a PSF.
 
     Returns
     -------
@@ -41,8 +41,6 @@ def psf_pixels(file: FitsFile, index: int) -> FloatArray:
         If they are damaged.
     """
     axes = image_axes(file, index)
-    if len(axes) not in {2, 3}:
-        raise ReadError(f"HDU {index} is no PSF image: it has {len(axes)} axes")
     for side in axes[-2:]:
         limits.require_at_most(
             side, limits.MAX_KERNEL_SIDE, f"elements along a side of the PSF in HDU {index}"

@@ -6,6 +6,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from io import BytesIO
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,9 @@ _UNTRUSTED_XML = {
 
 _MOST_FIELDS = 2_000
 """Columns of a VOTable: astropy takes time for the square of their number."""
+
+_MOST_ECSV_HEADER = 1 << 19
+"""Bytes of the YAML in an ECSV file: its parser takes five seconds for each MiB."""
 
 Source = Path | BytesIO
 
@@ -134,9 +138,11 @@ def _read_astropy(source: Any, format_: str) -> pa.Table:
 
 
 def _read_ecsv(source: Source) -> pa.Table:
-    # astropy's text reader wants text, and takes one with line ends for the table itself.
-    text = source.read().decode() + "\n" if isinstance(source, BytesIO) else source
-    return _read_astropy(text, "ascii.ecsv")
+    content = _content(source)
+    header = takewhile(lambda line: line.startswith(b"#"), BytesIO(content))
+    limits.require_at_most(sum(map(len, header)), _MOST_ECSV_HEADER, "bytes of the ECSV header")
+    # astropy's text reader takes text with line ends for the table itself.
+    return _read_astropy(content.decode() + "\n", "ascii.ecsv")
 
 
 def _read_fits(source: Source) -> pa.Table:
@@ -147,7 +153,7 @@ def _read_fits(source: Source) -> pa.Table:
 
 
 def _read_votable(source: Source) -> pa.Table:
-    content = source.getvalue() if isinstance(source, BytesIO) else source.read_bytes()
+    content = _content(source)
     # In UTF-16 every other byte is 0.
     text = content.replace(b"\0", b"")
     limits.require_at_most(text.count(b"<FIELD"), _MOST_FIELDS, "columns")
@@ -155,6 +161,10 @@ def _read_votable(source: Source) -> pa.Table:
         if re.search(mark, text):
             raise ReadError(f"it {what}, which is not followed")
     return _nan_for_null(_read_astropy(BytesIO(content), "votable"))
+
+
+def _content(source: Source) -> bytes:
+    return source.getvalue() if isinstance(source, BytesIO) else source.read_bytes()
 
 
 def _nan_for_null(table: pa.Table) -> pa.Table:

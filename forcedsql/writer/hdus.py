@@ -198,19 +198,13 @@ def _row_dtype(schema: Schema) -> np.dtype[Any]:
     if schema.flags:
         columns.append(("flags", "u1", (-(-len(schema.flags) // 8),)))
     for field in schema.fields:
-        match field.kind:
-            case "int":
-                columns.append((field.name, ">i4"))
-            case "double":
-                columns.append((field.name, ">f8"))
-            case "string":
-                columns.append((field.name, f"S{field.size}"))
-            case "bytes":
-                columns.append((field.name, ">i8", (2,)))
-            case "int_array":
-                columns.append((field.name, ">i4", (field.size,)))
-            case "double_array":
-                columns.append((field.name, ">f8", (field.size,)))
+        if field.kind == "string":
+            columns.append((field.name, f"S{field.size}"))
+        elif field.kind == "bytes":
+            columns.append((field.name, ">i8", (2,)))
+        else:
+            number = ">i4" if field.kind.startswith("int") else ">f8"
+            columns.append((field.name, number, (field.size,) if field.kind.endswith("array") else ()))
     return np.dtype(columns)
 
 

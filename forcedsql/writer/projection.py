@@ -93,10 +93,13 @@ class FitsProjection:
             else:
                 channel.setfitsF(keyword, float(value), "", True)
         channel.clear("Card")
-        frames = channel.read()
-        if frames is None:
-            raise ForcedSQLError(f"cannot write a sky projection of type {self.code!r}: AST does not know it")
-        return frames
+        try:
+            return channel.read()
+        except (Ast.AstError, UnicodeDecodeError) as fault:
+            # The binding takes the text of AST's complaint from freed memory, which may be no text.
+            raise ForcedSQLError(
+                f"cannot write a sky projection of type {self.code!r}: AST does not know it"
+            ) from fault
 
 
 def ast_text_of(wcs: SkyWcs) -> str:
@@ -131,8 +134,7 @@ def _numbers_of(wcs: FitsWcs) -> FitsProjection:
     for keyword in ("lonpole", "latpole", "equinox"):
         if math.isfinite(value := getattr(cards, keyword)):
             parameters[keyword.upper()] = float(value)
-    if cards.radesys:
-        parameters["RADESYS"] = str(cards.radesys)
+    parameters["RADESYS"] = str(cards.radesys)
     return FitsProjection(
         crval=(float(cards.crval[0]), float(cards.crval[1])),
         crpix=(float(cards.crpix[0]) - 1.0 + wcs.xy0[0], float(cards.crpix[1]) - 1.0 + wcs.xy0[1]),

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from astropy.io import fits
 
 from forcedsql.errors import FileLimitError, MissingComponentError, ReadError, UnsupportedError
+from forcedsql.readers import open_exposure
 from forcedsql.wcs import AstWcs, FitsWcs
 from tests.readers.afw_file import TAN_AST_TEXT
 
@@ -240,3 +242,22 @@ def test_a_zero_point_of_zero_is_no_calibration(afw, opened):
     del afw.primary["EXPINFO_V"]
     afw.primary["FLUXMAG0"] = 0.0
     assert opened().photo_calib is None
+
+
+def test_planes_that_are_named_twice_are_refused(afw, tmp_path):
+    path = afw.write(tmp_path / "a.fits")
+    with fits.open(path, mode="update") as hdus:
+        for hdu, name in zip(hdus[1:], ("MASK", "X", "Y"), strict=False):
+            hdu.header["EXTTYPE"] = name
+    with pytest.raises(ReadError, match=r"EXTTYPE cards name \['MASK', 'X', 'Y'\]"):
+        open_exposure(path)
+
+
+def test_an_origin_that_is_no_number_is_none(afw, opened):
+    afw.image_cards |= {"CRPIX1A": 1, "CRPIX2A": 1, "CRVAL1A": "x", "CRVAL2A": 3}
+    assert opened().xy0 == (0, 0)
+
+
+def test_visit_0_of_the_data_id_stands_above_the_number_of_the_exposure(afw, opened):
+    afw.primary |= {"IDNUM": 7, "LSST BUTLER DATAID VISIT": 0}
+    assert opened().info.visit == 0

@@ -160,3 +160,9 @@ def test_objects_that_share_rows_beyond_reason_are_refused(afw, archive_of, monk
     assert len(archive.rows(1, 0)) == 5
     with pytest.raises(FileLimitError, match="rows of objects of the archive: 10"):
         archive.rows(2, 0)
+
+
+def test_an_object_of_two_rows_where_one_is_expected_is_refused(afw, archive_of):
+    afw.place("Link", afw.add_table(next=("J", [0, 0])), rows=2)
+    with pytest.raises(ReadError, match="has 2 rows where one is expected"):
+        archive_of().get(1, "chain")

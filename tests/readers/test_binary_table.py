@@ -112,3 +112,22 @@ def test_nothing_outside_the_data_is_read(column):
     assert form is not None
     with pytest.raises(ReadError, match=r"cut short|outside its table"):
         _ = BinaryTable(form, data)["bytes"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"TFORM1": "2PB(9)"},
+        {"TFORM1": "1C"},
+        {"TDIM1": "(2,2)"},
+        {"NAXIS1": 5},
+        {"NAXIS2": -1},
+        {"NAXIS2": 2**40},
+        {"TFIELDS": "x"},
+        {"TTYPE1": ""},
+    ],
+)
+def test_a_table_of_another_make_has_no_form(changes):
+    cards, _ = as_bytes(fits.BinTableHDU.from_columns([fits.Column("n", "J", array=[1, 2])]))
+    assert table_form(cards).rows == 2
+    assert table_form(cards | changes) is None

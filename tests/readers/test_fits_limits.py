@@ -137,3 +137,33 @@ def test_an_image_of_too_many_tiles_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(limits, "MAX_TABLE_ROWS", 19)
     with open_fits(path) as file, pytest.raises(FileLimitError, match="its compressed tiles: 20"):
         file.pixels(1)
+
+
+def test_what_is_asked_for_must_be_there(tmp_path, small):
+    path = tmp_path / "a.fits"
+    path.write_bytes(small)
+    with open_fits(path) as file:
+        assert not file.has(-1)
+        for ask, said in (
+            (lambda: file.rows(1, 0, 1), "is a BinTableHDU, not an image"),
+            (lambda: file.rows(0, 2, 9), "no complete image"),
+            (lambda: file.pixels(1), "is a BinTableHDU, not an image"),
+            (lambda: file.table(0), "not a binary table"),
+        ):
+            with pytest.raises(ReadError, match=said):
+                ask()
+
+
+def test_a_file_without_a_table_has_none(tmp_path):
+    path = tmp_path / "a.fits"
+    fits.PrimaryHDU(np.ones((4, 5))).writeto(path)
+    with open_fits(path) as file, pytest.raises(ReadError, match="there is no table; the file holds PRIMARY"):
+        file.first_table()
+
+
+def test_hdus_that_nobody_reads_are_in_the_layout(tmp_path):
+    path = tmp_path / "a.fits"
+    ascii_table = fits.TableHDU.from_columns([fits.Column("n", "I4", array=np.arange(3))])
+    fits.HDUList([fits.PrimaryHDU(), ascii_table]).writeto(path)
+    with open_fits(path) as file:
+        assert [hdu.kind for hdu in file.layout().hdus] == ["image", "other"]

@@ -1,5 +1,6 @@
 import math
 import pickle
+import re
 import time
 import tracemalloc
 from collections import OrderedDict, defaultdict
@@ -185,3 +186,45 @@ def test_shared_parts_are_followed_once():
     for key in range(60):
         stream += b"](h" + bytes([key]) + b"2" * 9 + b"e\x94"
     assert len(read_inert_pickle(b"\x80\x04" + stream + b".")) == 10
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"cnumpy\ndtype\n(X\x02\0\0\0f8tRNb.", "state of a numpy.dtype is damaged"),
+        (
+            b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\ntRNb.",
+            "state of a numpy.ndarray is damaged",
+        ),
+        (b"ccollections\ndefaultdict\n(K\x01tR.", "a mapping that is made from another object"),
+        (b"cnumpy.core.numeric\n_frombuffer\n(tR.", "arguments of numpy's _frombuffer are damaged"),
+        (b"cnumpy.core.multiarray\nscalar\n(tR.", "arguments of a numpy scalar are damaged"),
+        (b"cnumpy.core.numeric\n_frombuffer\n(C\x01aN)X\x01\0\0\0CtR.", "dtype of a numpy array is damaged"),
+        (b"I123", "no line ends after byte 1"),
+        (b"cpiff\nA\n]R.", "arguments that are not a tuple"),
+        (b"K\x01\x86.", "damaged at byte 3: LookupError"),
+        (b"\x80\x02cpiff\nA\n)}X\x01\0\0\0aK\x01s\x92.", "a call with keywords"),
+    ],
+)
+def test_damage_to_each_part_is_named(data, said):
+    with pytest.raises(ReadError, match=re.escape(said)):
+        read_inert_pickle(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "arguments"),
+    [
+        (b"\x80\x02cpiff\nA\n)}\x92.", ()),
+        (b"(cpiff\nA\nK\x01o.", (1,)),
+        (b"(K\x01ipiff\nA\n.", (1,)),
+    ],
+    ids=["NEWOBJ_EX", "OBJ", "INST"],
+)
+def test_objects_made_by_older_and_newer_opcodes_are_bags(data, arguments):
+    read = read_inert_pickle(data)
+    assert (read.class_name, read.arguments) == ("piff.A", arguments)
+
+
+@pytest.mark.parametrize("data", [b"K\x01K\x020.", b"K\x01(0.", b"K\x01(K\x02K\x031."])
+def test_values_and_marks_are_taken_off_the_stack(data):
+    assert read_inert_pickle(data) == 1

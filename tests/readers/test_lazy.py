@@ -14,7 +14,7 @@ from forcedsql.lazy_exposure import LazyExposure
 from forcedsql.measure.driver import measure_positions
 from forcedsql.psf.analytic import SingleGaussianPsf
 from forcedsql.readers import file_bytes, fits_file, open_exposure
-from forcedsql.readers.lazy import open_lazily
+from forcedsql.readers.lazy import open_lazily, pinned_options
 from forcedsql.simulate import simulate_exposure
 from forcedsql.writer import write_exposure
 from tests.readers.afw_file import AfwFile
@@ -193,6 +193,13 @@ class TestBytes:
         assert sum(read) == before
 
 
+def with_cards(layout, hdu, cards):
+    """A layout in which an HDU has other cards."""
+    content = json.loads(layout)
+    content["hdus"][hdu]["cards"] = cards
+    return json.dumps(content)
+
+
 class TestLayoutsAreNotTrusted:
     @pytest.fixture
     def opened(self, odd_file):
@@ -211,6 +218,12 @@ class TestLayoutsAreNotTrusted:
             lambda text: json.dumps(json.loads(text) | {"size": 10**9}),
             lambda text: json.dumps(json.loads(text) | {"hdus": []}),
             lambda text: json.dumps(json.loads(text) | {"hdus": json.loads(text)["hdus"][:2]}),
+            lambda text: with_cards(text, 0, []),
+            lambda text: with_cards(text, 1, {"NAXIS": 3}),
+            # One by which the file would be a plain image, and one of lsst.images.
+            lambda text: with_cards(with_cards(text, 0, {}), 1, {"NAXIS": 2, "NAXIS1": 4, "NAXIS2": 4}),
+            lambda text: with_cards(text, 0, {"JSONADDR": 1}),
+            lambda text: with_cards(text, 2, {"NAXIS": 2, "NAXIS1": 4, "NAXIS2": 4}),
         ],
     )
     def test_one_that_does_not_fit_is_not_used(self, opened, damage):
@@ -295,3 +308,13 @@ def test_a_file_gzipped_as_a_whole_is_read_as_ever(odd_file):
     assert opened.layout == ""
     assert not isinstance(opened.exposure, LazyExposure)
     assert_same_planes(opened.exposure, open_exposure(odd_file))
+
+
+def test_planes_of_several_sizes_are_refused(tmp_path):
+    path = AfwFile(mask=np.zeros((5, 8), np.int32)).write(tmp_path / "a.fits")
+    with pytest.raises(ReadError, match="different numbers of pixels"):
+        open_lazily(path)
+
+
+def test_files_that_describe_themselves_have_no_options(tmp_path):
+    assert pinned_options(AfwFile().write(tmp_path / "a.fits")) is None

@@ -182,3 +182,9 @@ def test_more_images_or_larger_ones_than_the_limits_are_not_read(tmp_path, monke
     monkeypatch.setattr(limits, "MAX_PSF_ELEMENTS", 1000)
     with pytest.raises(FileLimitError, match="elements of PSF images in HDU 0: 1014"):
         open_psf(str(write_stdpsf(tmp_path / "grid.fits")), shape=SHAPE)
+
+
+def test_psfs_that_do_not_divide_among_the_detectors_are_refused(tmp_path):
+    path = write_stdpsf(tmp_path / "grid.fits", nx=9, ny=4)
+    with pytest.raises(ReadError, match="9 x 4 PSFs are not those of 2 x 2 detectors"):
+        open_psf(f"{path}[detector=1]", shape=SHAPE)

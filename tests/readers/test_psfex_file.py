@@ -212,3 +212,21 @@ def test_at_whole_pixels_real_models_are_polynomials_of_sextractor_s_coordinates
         expected /= expected.sum()
         # LSST's model is summed in single precision.
         assert np.abs(kernels.values[k] - expected).max() < 5e-6 * expected.max()
+
+
+def test_a_degree_that_is_no_whole_number_is_refused(tmp_path):
+    path = write_psf(tmp_path / "a.psf", model(), POLDEG1=1.5)
+    with pytest.raises(ReadError, match=r"POLDEG1 of the PSFEx model is 1\.5, not a whole number"):
+        open_psf(str(path), shape=SHAPE)
+
+
+def test_rows_without_names_are_chosen_by_number(tmp_path):
+    path = write_psf(tmp_path / "a.psf", model())
+    with fits.open(path) as hdus:
+        table = fits.BinTableHDU(np.repeat(hdus[1].data, 2), hdus[1].header)
+        fits.HDUList([fits.PrimaryHDU(), table]).writeto(tmp_path / "two.psf")
+    with pytest.raises(
+        ReadError, match=r"no option chooses 2 of 2 rows; one is needed: choose it with \[row=...\]"
+    ):
+        open_psf(str(tmp_path / "two.psf"), shape=SHAPE)
+    assert_same(open_psf(f"{tmp_path / 'two.psf'}[row=1]", shape=SHAPE), model())

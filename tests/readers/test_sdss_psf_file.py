@@ -75,3 +75,18 @@ def test_eigenimages_that_cannot_be_are_refused(tmp_path, changes, error, messag
     path = write(tmp_path / "psField.fit", band_hdu(**changes))
     with pytest.raises(error, match=message):
         open_psf(f"{path}[band=u]", shape=FIELD)
+
+
+def test_a_band_that_is_no_table_of_eigenimages_is_refused(tmp_path):
+    path = write(tmp_path / "psField.fit", band_hdu(), fits.ImageHDU(IMAGES[0]))
+    with pytest.raises(ReadError, match="HDU 2 holds no eigenimages"):
+        open_psf(f"sdss:{path}[band=g]", shape=FIELD)
+
+
+def test_eigenimages_of_several_sizes_are_refused(tmp_path):
+    band = band_hdu()
+    # As many pixels, in another shape.
+    band.data["RNROW"][0], band.data["RNCOL"][0] = band.data["RNCOL"][0], band.data["RNROW"][0]
+    path = write(tmp_path / "psField.fit", band)
+    with pytest.raises(ReadError, match="holds 3 eigenimages, not of one size"):
+        open_psf(f"{path}[band=u]", shape=FIELD)

@@ -158,3 +158,42 @@ def test_tiles_that_do_not_cover_the_image_are_refused(pixels_of, name, value):
     file.hdus[1].set(name, value)
     with pytest.raises(ReadError):
         pixels_of(file)
+
+
+MEMBER = gzip.compress(PIXELS.tobytes())
+
+
+@pytest.mark.parametrize(
+    ("item", "said"),
+    [
+        (MEMBER[:40] + b"\xff\xff" + MEMBER[42:], "a compressed tile is damaged"),
+        (gzip.compress(PIXELS[:8].tobytes())[:-9], "a compressed tile is cut short"),
+    ],
+)
+def test_a_damaged_gzip_member_is_refused(pixels_of, item, said):
+    file = packed("GZIP_1")
+    file.hdus[1].set_item(tile_column(file), 0, item)
+    with pytest.raises(ReadError, match=said):
+        pixels_of(file)
+
+
+def test_an_h_compressed_tile_of_too_many_pixels_is_refused(pixels_of):
+    file = packed("HCOMPRESS_1")
+    item = bytearray(file.hdus[1].item(tile_column(file), 0))
+    item[2:10] = SIDE.to_bytes(4, "big") * 2
+    file.hdus[1].set_item(tile_column(file), 0, bytes(item))
+    with pytest.raises(FileLimitError, match=r"unpacks to \[32, 32\]"):
+        pixels_of(file)
+
+
+def test_pixel_lists_that_are_no_such_lists_are_refused(pixels_of):
+    file = packed("PLIO_1")
+    hdu, column = file.hdus[1], tile_column(file)
+    length, offset = hdu.place(column, 0)
+    hdu.point(column, 0, 3, offset)
+    with pytest.raises(ReadError, match="is 6 bytes short"):
+        pixels_of(file)
+    hdu.point(column, 0, length, offset)
+    hdu.set("TFORM1", "'1PB(999)'")
+    with pytest.raises(ReadError, match="not made of 16-bit integers"):
+        pixels_of(file)

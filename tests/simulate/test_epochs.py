@@ -9,6 +9,7 @@ from forcedsql import measure, open_exposure
 from forcedsql.errors import ConfigError, ReadError
 from forcedsql.simulate import SurveyDesign, simulate_epochs
 from forcedsql.simulate.__main__ import main
+from forcedsql.simulate.population import random_population
 
 SMALL = SurveyDesign(exposures=12, objects=60, size=200, fields=1, years=1.0)
 
@@ -184,3 +185,10 @@ def test_the_command_writes_the_survey_and_names_the_bad_files(tmp_path, capsys)
     assert len(out.splitlines()) == 3 + 4
     assert all((tmp_path / line.split()[1]).is_file() for line in out.splitlines())
     assert len(err.splitlines()) == 3
+
+
+def test_a_survey_of_one_object_has_its_supernova_alone():
+    design = SurveyDesign(exposures=1, objects=1, fields=1)
+    population = random_population(design, np.random.default_rng(1))
+    assert population.kind.tolist() == ["supernova"]
+    assert not population.pm_ra.any()

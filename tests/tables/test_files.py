@@ -2,6 +2,7 @@
 
 import gzip
 import math
+from decimal import Decimal
 from pathlib import Path
 
 import astropy.units as u
@@ -316,3 +317,34 @@ class TestFilesThatAreNotTrusted:
         path = tmp_path / ("n" * 251 + ".csv")
         write_table(three_rows, path)
         assert list(tmp_path.iterdir()) == [path]
+
+    def test_an_ecsv_header_that_would_take_long_is_refused(self, three_rows, tmp_path):
+        path = tmp_path / "a.ecsv"
+        write_table(three_rows, path)
+        lines = path.read_bytes().splitlines(keepends=True)
+        path.write_bytes(b"".join([lines[0], *[b"# - {name: a, datatype: int64}\n"] * 20_000, *lines[1:]]))
+        with pytest.raises(TableError, match="bytes of the ECSV header"):
+            read_table(path)
+
+
+def test_types_that_astropy_lacks_become_the_nearest():
+    table = pa.table(
+        {
+            "band": pa.array(["g", "r", None]).dictionary_encode(),
+            "flux": pa.array([Decimal("1.00"), None, Decimal("3.00")]),
+            "none": pa.nulls(3),
+            "day": pa.array([0, 1, None], pa.date32()),
+        }
+    )
+    made = to_astropy(table)
+    assert list(made["band"][:2]) == ["g", "r"]
+    assert made["band"].mask.tolist() == [False, False, True]
+    assert (made["flux"][0], made["flux"][2]) == (1.0, 3.0)
+    assert made["none"].mask.all()
+    assert list(made["day"][:2]) == ["1970-01-01", "1970-01-02"]
+
+
+def test_a_vector_column_with_missing_values_is_refused():
+    masked = np.ma.masked_array([[1.0, 2.0]], mask=[[True, False]])
+    with pytest.raises(TableError, match="'v' has 1 dimensions per row and missing values"):
+        from_astropy(Table({"v": MaskedColumn(masked)}))

@@ -115,3 +115,21 @@ def test_a_real_nested_hats_catalogue(shared):
     assert pa.types.is_struct(table.schema.field("lc").type)
     with pytest.raises(TableError, match="has no tiles"):
         read_table(shared / "data" / "catalogs" / "mock_dp1_1000_meta")
+
+
+def test_a_collection_whose_main_folder_is_no_catalogue_is_refused(tmp_path):
+    (tmp_path / "main").mkdir()
+    (tmp_path / "collection.properties").write_text("hats_primary_table_url = main\n")
+    with pytest.raises(TableError, match=r"main has no hats\.properties and is no HATS catalogue"):
+        read_table(tmp_path)
+
+
+def test_a_catalogue_that_names_no_positions_is_read_without_them(tmp_path):
+    tile = tmp_path / "dataset" / "Norder=0" / "Dir=0"
+    tile.mkdir(parents=True)
+    parquet.write_table(THREE, tile / "Npix=0.parquet")
+    # The older name of the file, and a column that is not there.
+    (tmp_path / "properties").write_text("hats_nrows = 3\nhats_col_ra = right_ascension\n")
+    table = read_table(tmp_path)
+    assert table.equals(THREE)
+    assert not any((field.metadata or {}).get(b"ucd") for field in table.schema)

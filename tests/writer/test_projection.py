@@ -122,3 +122,9 @@ def test_galactic_axes_and_foreign_classes_are_refused():
         ast_text_of(FitsWcs(galactic))
     with pytest.raises(ForcedSQLError, match="of class object"):
         ast_text_of(object())
+
+
+def test_a_projection_that_ast_does_not_know_is_refused():
+    projection = FitsProjection(crval=(53.0, -28.0), crpix=(1.0, 1.0), cd=SCALE * np.eye(2), code="XYZ")
+    with pytest.raises(ForcedSQLError, match="projection of type 'XYZ'"):
+        projection.ast_text()

@@ -61,14 +61,12 @@ def read_float_plane(sources: Sources, node: Node) -> FloatPlane:
     Raises
     ------
     ReadError
-        If it is not an image of numbers, or its origin is out of range.
+        If it is not a complete image, or its origin is out of range.
     FileLimitError
         If it is too large.
     """
     data = node.child("data")
     pixels = sources.pixels(data.child("value") if data.has("value") else data)
-    if pixels.values.dtype.kind not in "fiu":
-        raise ReadError(f"{node.path} has pixels of type {pixels.values.dtype}")
     with np.errstate(over="ignore", under="ignore"):
         values = np.array(pixels.values, dtype=np.float32, order="C")
     return FloatPlane(values, _origin(node), data.child("unit").label() if data.has("unit") else "")

@@ -108,8 +108,6 @@ class Sources:
     def _column(self, node: Node) -> Column:
         name, data = node.child("name").label(), node.child("data")
         values = self._table_column(data) if data.has("source") else data.child("data").numbers()
-        if values.ndim < 1 or values.dtype.kind not in "biuf":
-            raise ReadError(f"{node.path} is a column of {values.dtype}, not of numbers")
         limits.require_at_most(values.size, _MAX_COLUMN_VALUES, f"values in {node.path}")
         return Column(name, values)
 

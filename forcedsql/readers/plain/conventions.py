@@ -84,14 +84,14 @@ class Parts:
 
 
 def find_parts(folder: Folder, options: OpenOptions) -> Parts:
-    """Find the parts of an image by the options, and else by convention.
+    """Find the parts of an image, in a file that has one, by the options, and else by convention.
 
     Raises
     ------
     ConfigError
         If what the options name is not there.
     ReadError
-        If the file has no image.
+        If an image that is named is not there, or is none.
     """
     science, images = _science(folder, options)
     error, error_kind = _error(folder, options, science)
@@ -113,8 +113,6 @@ def _science(folder: Folder, options: OpenOptions) -> tuple[Hdu, int]:
             raise ReadError(f"science: {hdu.label} is no image of two dimensions")
         return hdu, 1
     images = [hdu for hdu in folder.hdus() if hdu.is_image()]
-    if not images:
-        raise ReadError(f"it has no image of two dimensions: its HDUs are {folder.file.summary()}")
     for name in SCIENCE_NAMES:
         named = [hdu for hdu in images if hdu.name == name]
         if named:

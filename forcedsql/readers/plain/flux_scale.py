@@ -107,7 +107,7 @@ def flux_scale(
         The image's header, with the primary one behind it.
     options : OpenOptions
     exposure_time : float or None
-        Seconds.
+        Seconds, positive.
     pixel_area : float or None
         Steradian, from the sky projection.
 
@@ -164,8 +164,6 @@ def _of_card(name: str, cards: Cards, exposure_time: float | None) -> FluxScale:
     how = f"{keyword} {value:g} (AB)"
     if not per_second or exposure_time is None:
         return FluxScale(_njy_of_magnitude(value), how + (" of one unit per second" if per_second else ""))
-    if not exposure_time > 0:
-        raise ReadError(f"zeropoint: {keyword} is per second, and the exposure time is {exposure_time}")
     factor = _njy_of_magnitude(value) / exposure_time
     return FluxScale(factor, f"{how} of one unit per second, {exposure_time:g} s")
 

@@ -11,7 +11,7 @@ from forcedsql.exposure import Exposure
 from forcedsql.fields.calibration import PhotoCalib
 from forcedsql.open_options import OpenOptions, recognised_profile
 from forcedsql.psf.protocol import Psf
-from forcedsql.readers.cards import Cards, integer_card
+from forcedsql.readers.cards import Cards
 from forcedsql.readers.plain import sdss
 from forcedsql.readers.plain.conventions import Parts, find_parts
 from forcedsql.readers.plain.flux_scale import (
@@ -129,13 +129,8 @@ def _place(hdu: Hdu, science: Hdu) -> str:
 
 def _image(science: Hdu, cards: Cards, options: OpenOptions) -> Float32Array:
     values = science.file.pixels(science.number).values
-    if values.dtype.kind not in "fiu":
-        raise ReadError(f"{science.label} has pixels of type {values.dtype}; an image has numbers")
     pedestal = number_option(options.pedestal, cards, "pedestal") or 0.0
     image: Float32Array = (values - pedestal if pedestal else values).astype(np.float32, order="C")
-    blank = integer_card(science.cards, "BLANK")
-    if values.dtype.kind != "f" and blank is not None:
-        image[values == blank] = np.nan
     return image
 
 

@@ -24,14 +24,14 @@ CARDS = {
 }
 
 
-def add_old_wcs(afw, *, sip=None, name="TanWcs"):
+def add_old_wcs(afw, *, sip=None, name="TanWcs", cd=(-5e-5, 1e-6, 2e-6, 5.1e-5), equinox=2000.0):
     main = afw.add_table(
         crval=("2D", [[10.0, -20.0]]),
         crpix=("2D", [[100.0, 50.0]]),
-        cd=("4D", [[-5e-5, 1e-6, 2e-6, 5.1e-5]]),
+        cd=(f"{len(cd)}D", [list(cd)]),
         ctype1=("72A", ["RA---TAN"]),
         ctype2=("72A", ["DEC--TAN"]),
-        equinox=("D", [2000.0]),
+        equinox=("D", [equinox]),
         radesys=("72A", ["ICRS"]),
         cunit1=("72A", ["deg"]),
         cunit2=("72A", ["deg"]),
@@ -96,3 +96,14 @@ def test_the_object_of_a_real_file_is_the_projection_of_its_header(shared):
     np.testing.assert_allclose(old.pixel_to_sky(x + box.x0, y + box.y0), sky, rtol=1e-14)
     back = old.sky_to_pixel(*sky)
     np.testing.assert_allclose(back, [x + box.x0, y + box.y0], rtol=0, atol=1e-7)
+
+
+def test_a_matrix_of_three_elements_is_refused(afw, opened):
+    add_old_wcs(afw, cd=(1.0, 0.0, 1.0))
+    with pytest.raises(ReadError, match="3 elements in its matrix cd"):
+        opened()
+
+
+def test_a_projection_without_an_equinox_is_the_same_in_icrs(afw, opened):
+    add_old_wcs(afw, equinox=np.nan)
+    assert_same_sky(opened().wcs, FitsWcs(CARDS))

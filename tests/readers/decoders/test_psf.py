@@ -215,3 +215,11 @@ def test_a_pickle_is_never_loaded(afw, opened, tmp_path):
     with pytest.raises(UnsupportedError, match=r"asks for pathlib.Path"):
         opened()
     assert not touched.exists()
+
+
+def test_sides_that_are_no_whole_pixels_are_refused(afw, opened):
+    afw.primary["PSF_ID"] = afw.add_object(
+        "SingleGaussianPsf", dimensions_x=("D", [5.5]), dimensions_y=("D", [5.0]), sigma=("D", [1.0])
+    )
+    with pytest.raises(ReadError, match=r"dimensions is \(5\.5, 5\.0\) where whole pixels"):
+        opened()

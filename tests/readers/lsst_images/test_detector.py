@@ -58,6 +58,7 @@ def orientation_of(path):
         (camera(base="SKY"), "lead from 'SKY' to 'DETECTOR_007'"),
         (camera(pixels="FIELD_ANGLE"), "lead from 'FOCAL_PLANE' to 'FIELD_ANGLE'"),
         ("Begin FrameSet", "AST"),
+        (camera().replace("MatrixMap", "OtherMap"), "detector with AST OtherMap"),
     ],
 )
 def test_a_damaged_detector_is_named_and_the_image_is_read(file, opened, text, said):

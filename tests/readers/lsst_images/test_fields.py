@@ -136,3 +136,13 @@ def test_tables_that_are_not_one_row_per_cell_are_refused(file, sources, change,
 def test_a_table_without_cells_is_refused(file, sources):
     with pytest.raises(ReadError, match="no column cell_i"):
         cell_fields(file, sources, {"flux": [1.0]})
+
+
+def test_columns_of_other_lengths_are_refused(sources):
+    lists = {"cell_i": [4, 3], "cell_j": [5, 6], "flux": [1.0]}
+    columns = [
+        {"name": name, "data": {"data": values, "datatype": "int64"}} for name, values in lists.items()
+    ]
+    node = Node({"table": {"columns": columns}, "bounds": CELLS}, "corrections")
+    with pytest.raises(ReadError, match="column flux of corrections has 1 rows, others 2"):
+        read_cell_fields(sources(), node)

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from astropy.io import fits
 
 from forcedsql.errors import FileLimitError, ReadError
 from forcedsql.readers import open_exposure
@@ -106,3 +107,13 @@ def test_an_image_whose_side_is_text_is_refused(file, tmp_path):
     damaged.write_bytes(content[:at] + b"ZNAXIS1 = 'eight   '".ljust(80) + content[at + 80 :])
     with pytest.raises(ReadError, match="HDU 1"):
         open_exposure(damaged)
+
+
+def test_a_json_table_without_a_row_is_refused(file, tmp_path):
+    path = file.write(tmp_path / "a.fits")
+    with fits.open(path) as hdus:
+        number = hdus.index_of("JSON")
+        hdus[number] = fits.BinTableHDU(hdus[number].data[:0], name="JSON")
+        hdus.writeto(path, overwrite=True)
+    with pytest.raises(ReadError, match="its JSON table is empty"):
+        open_exposure(path)

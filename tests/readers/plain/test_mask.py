@@ -88,3 +88,8 @@ def test_standard_planes_have_lssts_bits():
         "SUSPECT": 7,
         "NO_DATA": 8,
     }
+
+
+def test_a_mask_without_any_fault_says_so():
+    found = read_mask(np.zeros((2, 3), np.uint8), {}, "", ())
+    assert found.how == "all that is not 0 is BAD (no pixel is)"

@@ -13,9 +13,11 @@ from astropy.time import Time
 
 from forcedsql.errors import ConfigError, DatabaseError, FileLimitError, ReadError
 from forcedsql.open_options import OpenOptions
+from forcedsql.psf.psfex import PsfexPsf
 from forcedsql.readers import limits, open_exposure
 from forcedsql.readers.lazy import open_lazily
 from tests.readers.plain.plain_file import SHAPE, SIGMA, WCS, image_hdu, noise, write, write_one
+from tests.readers.psfex_writer import write_psf
 
 FLAT = np.full(SHAPE, SIGMA**2, np.float32)
 
@@ -346,3 +348,76 @@ class TestFilesThatMustNotBeOpened:
         opened = open_lazily(image, options=OpenOptions(psf=str(psf)), require_allowed=asked.append)
         assert asked == [error, psf]
         assert opened.side_files == (error, psf)
+
+
+def test_an_error_image_of_ccddata_says_what_it_is(tmp_path):
+    hdus = image_hdu(name="SCI"), image_hdu(np.sqrt(FLAT), "UNCERT", UTYPE="StdDevUncertainty")
+    assert opened(write(tmp_path / "a.fits", *hdus)).origins["error"].startswith("rms, from a.fits[UNCERT]")
+
+
+def test_a_named_error_file_is_of_the_kind_that_its_name_says(tmp_path):
+    path, error = write_one(tmp_path / "a.fits"), side_file(tmp_path / "a.rms.fits", np.sqrt(FLAT))
+    assert opened(path, error=str(error)).origins["error"].startswith("rms, from a.rms.fits")
+
+
+def test_masks_and_psfs_are_found_by_the_name_of_their_file(tmp_path):
+    path = write_one(tmp_path / "a.fits")
+    mask = np.zeros(SHAPE, np.uint8)
+    mask[3, 4] = 1
+    side_file(tmp_path / "a.mask.fits", mask)
+    write_psf(tmp_path / "a.psf", PsfexPsf(np.ones((1, 9, 9), np.float32), 0, (40.0, 30.0), (1.0, 1.0), 1.0))
+    exposure = opened(path)
+    assert np.argwhere(has(exposure, "BAD")).tolist() == [[3, 4]]
+    assert exposure.origins["mask"].endswith("a.mask.fits[0] (found by its name)")
+    assert exposure.psf.kind == "PsfexPsf"
+    assert exposure.origins["PSF"].endswith("a.psf (found by its name)")
+    assert opened(path, psf="none", mask="none").psf is None
+
+
+def test_what_is_named_must_be_an_image_or_a_projection(tmp_path):
+    table = fits.BinTableHDU.from_columns([fits.Column("n", "J", array=[1])], name="TABLE")
+    path = write(tmp_path / "a.fits", image_hdu(name="SCI"), fits.ImageHDU(noise(), name="BARE"), table)
+    side_file(tmp_path / "empty.fits", None)
+    for options, said in (
+        ({"science": "TABLE"}, r"a\.fits\[TABLE\] is no image of two dimensions"),
+        ({"wcs": "[BARE]"}, r"wcs: a\.fits\[BARE\] has no celestial projection"),
+        ({"mask": str(tmp_path / "empty.fits")}, r"mask: .*empty\.fits holds no image"),
+    ):
+        with pytest.raises(ReadError, match=said):
+            opened(path, **options)
+    assert opened(path, wcs="none").wcs is None
+    assert opened(path, wcs="[SCI]", science="BARE").wcs is not None
+
+
+def test_of_a_file_of_several_images_the_one_of_the_same_name_or_number_is_taken(tmp_path):
+    path = write(tmp_path / "a.fits", image_hdu(name="N1"), image_hdu(name="N2"))
+    named = write(tmp_path / "named.fits", image_hdu(9 * FLAT, "N2"), image_hdu(FLAT, "N1"))
+    numbered = write(tmp_path / "numbered.fits", image_hdu(FLAT), image_hdu(9 * FLAT))
+    other = write(
+        tmp_path / "other.fits", image_hdu(4 * FLAT, "X"), image_hdu(FLAT, "X"), image_hdu(FLAT, "X")
+    )
+    third = write(
+        tmp_path / "third.fits",
+        image_hdu(name="A"),
+        image_hdu(name="B"),
+        image_hdu(name="C"),
+        image_hdu(name="N9"),
+    )
+    for image, error, science, expected in (
+        (path, named, "N2", 9.0),
+        (path, numbered, "N2", 9.0),
+        (third, other, "N9", 4.0),
+    ):
+        exposure = opened(image, science=science, error=str(error), error_kind="variance")
+        assert np.median(exposure.variance) == pytest.approx(expected * SIGMA**2)
+
+
+def test_an_image_without_a_usable_pixel_has_no_sky_to_look_at(tmp_path):
+    path = write(tmp_path / "a.fits", image_hdu(name="SCI"), image_hdu(np.zeros(SHAPE, np.float32), "VAR"))
+    exposure = opened(path)
+    assert exposure.origins["error"].endswith("there is no sky to check it by")
+    assert exposure.origins["background"] == "taken as subtracted; there is no sky to look at"
+
+
+def test_a_date_that_is_none_says_nothing(tmp_path):
+    assert opened(write_one(tmp_path / "a.fits", DATE__OBS="2020-13-45T00:00:00")).info.mjd is None
