@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from forcedsql.errors import ReadError
+from forcedsql.readers.limits import MAX_NUMBERED_CARDS
 
 _LONGEST_NUMBER = 68
 """Characters in the value of one card; text goes on over many."""
@@ -51,6 +52,12 @@ def text_card(cards: Cards, *names: str) -> str:
         if isinstance(value, str) and value.strip():
             return value.strip()
     return ""
+
+
+def column_names(cards: Cards) -> list[str]:
+    """Return the names of a table's columns by its header, in upper case, "" for those without."""
+    count = min(integer_card(cards, "TFIELDS") or 0, MAX_NUMBERED_CARDS)
+    return [str(cards.get(f"TTYPE{n}", "")).strip().upper() for n in range(1, count + 1)]
 
 
 def component_id(cards: Cards, component: str) -> int:

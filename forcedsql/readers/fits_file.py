@@ -1,5 +1,6 @@
 """A FITS file opened with distrust: every fault of the file becomes a ReadError."""
 
+import itertools
 import math
 import os
 import threading
@@ -99,6 +100,10 @@ class FitsFile:
             _ = hdu.header
         return True
 
+    def indices(self) -> Iterator[int]:
+        """Return the numbers of the HDUs in order, reading no further than the one that is taken."""
+        return itertools.takewhile(self.has, itertools.count())
+
     def cards(self, index: int) -> Cards:
         """Return the header of an HDU; cards that cannot be parsed are left out."""
         if index not in self._cards:
@@ -171,12 +176,10 @@ class FitsFile:
         FileLimitError
             If it has more bytes than a reader grants.
         """
-        index = 0
-        while self.has(index):
+        for index in self.indices():
             hdu = self._hdus[index]
             if isinstance(hdu, fits.BinTableHDU | fits.TableHDU) and not isinstance(hdu, fits.CompImageHDU):
                 return self._checked_table(index, hdu)
-            index += 1
         raise ReadError(f"there is no table; the file holds {self.summary()}")
 
     def _checked_table(self, index: int, hdu: Any) -> Any:
@@ -246,10 +249,7 @@ class FitsFile:
         """Return where the data of every HDU are and what its header says; None for a gzipped file."""
         if self._packed:
             return None
-        count = 0
-        while self.has(count):
-            count += 1
-        hdus = tuple(self._hdu_layout(index) for index in range(count))
+        hdus = tuple(self._hdu_layout(index) for index in self.indices())
         return FileLayout(self._file.size, hdus, self.condensed)
 
     def _hdu_layout(self, index: int) -> HduLayout:

@@ -59,7 +59,7 @@ def _find(file: FitsFile, kind: str, options: PsfOptions) -> tuple[int, Any]:
     """Return the HDU of the PSF and the module that reads it."""
     modules = [import_module(_KINDS[name]) for name in ([kind] if kind else _KINDS)]
     named = options.text("hdu")
-    candidates = [_hdu_named(file, named)] if named else range(_count(file))
+    candidates = [_hdu_named(file, named)] if named else file.indices()
     for index in candidates:
         for module in modules:
             if module.recognises(file, index):
@@ -75,14 +75,7 @@ def _hdu_named(file: FitsFile, named: str) -> int:
         if not file.has(number):
             raise ReadError(f"there is no HDU {named}; the file holds {file.summary()}")
         return number
-    for index in range(_count(file)):
+    for index in file.indices():
         if str(file.cards(index).get("EXTNAME", "")).strip().upper() == named.upper():
             return index
     raise ReadError(f"there is no HDU named {named!r}; the file holds {file.summary()}")
-
-
-def _count(file: FitsFile) -> int:
-    count = 0
-    while file.has(count):
-        count += 1
-    return count

@@ -17,7 +17,7 @@ from forcedsql.errors import ConfigError, ReadError, UnsupportedError
 from forcedsql.geometry import Box
 from forcedsql.psf.psfex import PsfexPsf
 from forcedsql.readers import limits
-from forcedsql.readers.cards import Cards, integer_card, parsed_number, parsed_whole
+from forcedsql.readers.cards import Cards, column_names, parsed_number, parsed_whole
 from forcedsql.readers.fits_file import FitsFile, reading
 from forcedsql.readers.psf_options import PsfOptions
 from forcedsql.readers.psf_pixels import model_faults, require_centred_within
@@ -31,7 +31,7 @@ _ROWS_IN_MESSAGE = 4
 
 def recognises(file: FitsFile, index: int) -> bool:
     """Tell whether an HDU is a table with a column of PSFEx images."""
-    return any(name == _PIXELS for name in _columns(file.cards(index)))
+    return _PIXELS in column_names(file.cards(index))
 
 
 def read_psf(file: FitsFile, index: int, options: PsfOptions, box: Box) -> PsfexPsf:
@@ -201,8 +201,3 @@ def _require_near(psf: PsfexPsf, box: Box) -> None:
         (x, y), (reach_x, reach_y) = psf.offset, (_FARTHEST * abs(scale) for scale in psf.scale)
         low, high = (x - reach_x, y - reach_y), (x + reach_x, y + reach_y)
         require_centred_within(box, low, high, "the PSFEx model")
-
-
-def _columns(cards: Cards) -> list[str]:
-    count = integer_card(cards, "TFIELDS") or 0
-    return [str(cards.get(f"TTYPE{k + 1}", "")).strip().upper() for k in range(min(count, 999))]

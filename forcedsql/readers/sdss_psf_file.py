@@ -13,7 +13,7 @@ from forcedsql.errors import ConfigError, ReadError
 from forcedsql.geometry import Box
 from forcedsql.psf.sdss import SdssPsf
 from forcedsql.readers import limits
-from forcedsql.readers.cards import integer_card, text_card
+from forcedsql.readers.cards import column_names, text_card
 from forcedsql.readers.fits_file import FitsFile, reading
 from forcedsql.readers.psf_options import PsfOptions
 from forcedsql.readers.psf_pixels import model_faults, require_centred_within
@@ -27,9 +27,7 @@ _FIELD = 2048, 1489
 
 def recognises(file: FitsFile, index: int) -> bool:
     """Tell whether an HDU is a table of eigenimages."""
-    cards = file.cards(index)
-    count = min(integer_card(cards, "TFIELDS") or 0, 999)
-    return {str(cards.get(f"TTYPE{k + 1}", "")).strip().upper() for k in range(count)} >= _COLUMNS
+    return set(column_names(file.cards(index))) >= _COLUMNS
 
 
 def read_psf(file: FitsFile, index: int, options: PsfOptions, box: Box) -> SdssPsf:

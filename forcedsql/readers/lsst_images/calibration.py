@@ -1,37 +1,22 @@
 """Aperture corrections and photometric calibration of an exposure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from astropy import units
 
 from forcedsql.fields.bounded_field import BoundedField, ConstantField, ProductField
-from forcedsql.fields.calibration import ApCorrMap, PhotoCalib
+from forcedsql.fields.calibration import PhotoCalib
 from forcedsql.geometry import Box
 from forcedsql.readers.archive import UnknownClassError
+from forcedsql.readers.decoders.calibration import DecodedApCorrMap
 from forcedsql.readers.fits_file import reading
 from forcedsql.readers.lsst_images.fields import read_cell_fields, read_field, units_of_field
 from forcedsql.readers.lsst_images.sources import Sources
 from forcedsql.readers.lsst_images.tree import Node
 
 
-@dataclass(frozen=True, slots=True)
-class ApCorr:
-    """Aperture corrections of which some may be fields that are not known.
-
-    Parameters
-    ----------
-    known : mapping of str to BoundedField
-    unknown : mapping of str to str
-        What the others are, by flux name.
-    """
-
-    known: ApCorrMap
-    unknown: dict[str, str]
-
-
-def read_ap_corr(sources: Sources, node: Node) -> ApCorr:
+def read_ap_corr(sources: Sources, node: Node) -> DecodedApCorrMap:
     """Return the aperture corrections of an image or a cell-based coadd, by flux name.
 
     Raises
@@ -42,7 +27,7 @@ def read_ap_corr(sources: Sources, node: Node) -> ApCorr:
         If they ask for more than a reader grants.
     """
     if node.has("table"):
-        return ApCorr(read_cell_fields(sources, node), {})
+        return DecodedApCorrMap(read_cell_fields(sources, node), {})
     known: dict[str, BoundedField] = {}
     unknown: dict[str, str] = {}
     for name, field in node.child("fields").children():
@@ -50,7 +35,7 @@ def read_ap_corr(sources: Sources, node: Node) -> ApCorr:
             known[name] = read_field(sources, field)
         except UnknownClassError as fault:
             unknown[name] = fault.class_name
-    return ApCorr(known, unknown)
+    return DecodedApCorrMap(known, unknown)
 
 
 def read_photo_calib(sources: Sources, tree: Node, *, unit: str, bbox: Box) -> PhotoCalib | None:

@@ -1,5 +1,6 @@
 """What the JSON tree points to: arrays and table columns in other HDUs of the same file."""
 
+import itertools
 import math
 import re
 from dataclasses import dataclass
@@ -57,12 +58,10 @@ class Sources:
     def __init__(self, file: FitsFile) -> None:
         self._file = file
         self._hdus: dict[tuple[str, int], int] = {}
-        index = 1
-        while file.has(index):
+        for index in itertools.islice(file.indices(), 1, None):
             cards = file.cards(index)
             key = text_card(cards, "EXTNAME").upper(), integer_card(cards, "EXTVER") or 1
             self._hdus.setdefault(key, index)
-            index += 1
 
     def tree(self) -> Node:
         """Return the JSON tree that describes the file."""

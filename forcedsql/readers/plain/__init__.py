@@ -21,12 +21,7 @@ TAKES_OPTIONS = True
 
 def recognises(file: FitsFile) -> bool:
     """Tell whether a file holds an image of two dimensions."""
-    number = 0
-    while file.has(number):
-        if Hdu(file, file.path, number).is_image():
-            return True
-        number += 1
-    return False
+    return any(Hdu(file, file.path, number).is_image() for number in file.indices())
 
 
 def read_exposure(file: FitsFile, options: OpenOptions | None = None) -> Exposure:

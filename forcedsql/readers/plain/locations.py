@@ -92,10 +92,9 @@ class Folder:
     def hdus(self, path: Path | None = None) -> Iterator[Hdu]:
         """Yield the HDUs of the image's file, or of another."""
         path = path or self.path
-        file, number = self.open(path), 0
-        while file.has(number):
+        file = self.open(path)
+        for number in file.indices():
             yield Hdu(file, path, number)
-            number += 1
 
     def open(self, path: Path) -> FitsFile:
         """Return an open file; ReadError names it if it cannot be opened."""
