@@ -166,7 +166,7 @@ def measured_columns(config: MeasurementConfig) -> tuple[Column, ...]:
     if config.deblend == "joint":
         columns += joint_columns(config)
     _check_unique(columns)
-    _check_slots(config, plugins, columns)
+    config.slots.check(plugins, [column.lsst for column in columns if column.lsst is not None])
     return tuple(columns)
 
 
@@ -327,7 +327,7 @@ def _field(name: str, type_: pa.DataType, unit: str, ucd: str, meaning: str) -> 
 
 def _aliases(config: MeasurementConfig) -> list[tuple[str, str]]:
     """Return (alias, what it stands for) in the order in which they follow a column: by name."""
-    aliases = {f"slot_{name[:1].upper()}{name[1:]}": target for name, target in config.slots.filled().items()}
+    aliases = config.slots.aliases()
     for plugin in plugins_in_order(config.all_plugins):
         if plugin.aliases is not None:
             aliases |= plugin.aliases(config)
@@ -340,17 +340,3 @@ def _check_unique(columns: Iterable[Column]) -> None:
         repeated = [name for name, number in names.items() if name is not None and number > 1]
         if repeated:
             raise ConfigError(f"plugins: two of them give a column {repeated[0]!r}; leave one of them out")
-
-
-def _check_slots(config: MeasurementConfig, plugins: Iterable[Plugin], columns: Iterable[Column]) -> None:
-    filled = config.slots.filled()
-    names = [column.lsst for column in columns if column.lsst is not None]
-    for slot, target in filled.items():
-        is_default = target == type(config.slots)().filled().get(slot)
-        if not is_default and not any(name.startswith(f"{target}_") for name in names):
-            raise ConfigError(f"slots.{slot}: no column begins with {target}_; is its plugin in plugins?")
-    for plugin in plugins:
-        for slot in plugin.slots:
-            target = filled.get(slot, "")
-            if not any(name.startswith(f"{target}_") for name in names):
-                raise ConfigError(f"slots.{slot}: {plugin.name} needs it; name the plugin that fills it")

@@ -53,11 +53,13 @@ class AstTransform:
 
     def forward(self, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return destination positions; see `Transform.forward`."""
-        return _apply(self._mapping.forward, x, y)
+        moved_x, moved_y = self._mapping.forward(np.array([x, y]))
+        return moved_x, moved_y
 
     def inverse(self, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return source positions; see `Transform.inverse`."""
-        return _apply(self._mapping.inverse, x, y)
+        moved_x, moved_y = self._mapping.inverse(np.array([x, y]))
+        return moved_x, moved_y
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,14 +138,3 @@ def local_maps(forward: PointMap, x: FloatArray, y: FloatArray) -> LocalMaps:
         determinant = a * d - b * c
         inverse = np.array([[d, -b], [-c, a]]) / determinant
     return LocalMaps(x, y, differences.transpose(2, 0, 1), inverse.transpose(2, 0, 1))
-
-
-def _apply(
-    mapping: Callable[[FloatArray], FloatArray], x: FloatArray, y: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Map the finite positions; the others become NaN."""
-    finite = np.isfinite(x) & np.isfinite(y)
-    moved = np.full((2, len(x)), np.nan)
-    if finite.any():
-        moved[:, finite] = mapping(np.array([x[finite], y[finite]]))
-    return moved[0], moved[1]

@@ -17,6 +17,7 @@ LAYERS = (
         "resources",
         "native",
         "phases",
+        "polynomials",
         "toml_file",
     },
     {"ast"},

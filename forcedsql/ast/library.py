@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from forcedsql.arrays import FloatArray
+from forcedsql.arrays import BoolArray, FloatArray
 from forcedsql.errors import ReadError
 
 # AST keeps process-wide state, and pyast objects may not be used by two threads at once.
@@ -34,13 +34,15 @@ class AstMapping:
     def __init__(self, text: str, *, what: str, invertible: bool = True) -> None:
         with _LOCK:
             self._mapping = _read(text, what=what, invertible=invertible)
+            self._axes: tuple[int, int] = (self._mapping.Nin, self._mapping.Nout)
 
     def forward(self, points: FloatArray) -> FloatArray:
-        """Return where points map to; NaN where AST has no value.
+        """Return where points map to; NaN where AST has no value, and for points that are not finite.
 
         Parameters
         ----------
         points : ndarray, (inputs, n) float64
+            Any value.
 
         Returns
         -------
@@ -53,10 +55,14 @@ class AstMapping:
         return self._transform(points, forward=False)
 
     def _transform(self, points: FloatArray, *, forward: bool) -> FloatArray:
-        with _LOCK:
-            values = np.asarray(self._mapping.tran(points, forward), dtype=np.float64)
-        # AST's missing value is the most negative double.
-        return np.where(np.abs(values) < 1e300, values, np.nan)
+        finite: BoolArray = np.asarray(np.isfinite(points).all(axis=0))
+        moved = np.full((self._axes[1 if forward else 0], len(finite)), np.nan)
+        if finite.any():
+            with _LOCK:
+                values = np.asarray(self._mapping.tran(points[:, finite], forward), dtype=np.float64)
+            # AST's missing value is the most negative double.
+            moved[:, finite] = np.where(np.abs(values) < 1e300, values, np.nan)
+        return moved
 
 
 def _read(text: str, *, what: str, invertible: bool) -> Any:

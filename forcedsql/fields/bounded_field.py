@@ -9,6 +9,7 @@ import numpy as np
 from forcedsql.arrays import FloatArray
 from forcedsql.errors import ConfigError
 from forcedsql.geometry import Box
+from forcedsql.polynomials import chebyshev_terms
 
 _NOWHERE = Box(0, 0, 0, 0)
 
@@ -79,8 +80,8 @@ class ChebyshevField:
         """Return the polynomial at positions; see `BoundedField.evaluate`."""
         centre_x, centre_y = self.bbox.centre
         ny, nx = self.coefficients.shape
-        tx = _chebyshev_terms((x - centre_x) * (2.0 / max(self.bbox.width, 1)), nx)
-        ty = _chebyshev_terms((y - centre_y) * (2.0 / max(self.bbox.height, 1)), ny)
+        tx = chebyshev_terms((x - centre_x) * (2.0 / max(self.bbox.width, 1)), nx - 1)
+        ty = chebyshev_terms((y - centre_y) * (2.0 / max(self.bbox.height, 1)), ny - 1)
         value = np.zeros(np.shape(x))
         for j in range(ny):
             row = np.zeros(np.shape(x))
@@ -88,13 +89,6 @@ class ChebyshevField:
                 row += self.coefficients[j, i] * tx[i]
             value += row * ty[j]
         return value
-
-
-def _chebyshev_terms(t: FloatArray, count: int) -> list[FloatArray]:
-    terms = [np.ones_like(t), t]
-    while len(terms) < count:
-        terms.append(2.0 * t * terms[-1] - terms[-2])
-    return terms[:count]
 
 
 @dataclass(frozen=True, slots=True)

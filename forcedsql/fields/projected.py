@@ -130,8 +130,5 @@ class TransformField:
 
     def evaluate(self, x: FloatArray, y: FloatArray) -> FloatArray:
         """Return the mapping's values; see `BoundedField.evaluate`."""
-        finite = np.isfinite(x) & np.isfinite(y)
-        value = np.full(np.shape(x), np.nan)
-        if finite.any():
-            value[finite] = self._mapping.forward(np.array([x[finite], y[finite]]))[0]
+        value: FloatArray = self._mapping.forward(np.array([x, y]))[0]
         return value

@@ -1,9 +1,9 @@
 """SplineField: a grid of values that Akima splines join."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from scipy.interpolate import Akima1DInterpolator
 
 from forcedsql.arrays import FloatArray
 from forcedsql.errors import ConfigError
@@ -78,7 +78,7 @@ def _spline(knots: FloatArray, values: FloatArray, at: FloatArray) -> FloatArray
     """Return one spline at many coordinates."""
     if len(knots) == 1:
         return np.full(at.shape, values[0])
-    result: FloatArray = Akima1DInterpolator(knots, values, extrapolate=True)(at)
+    result: FloatArray = _akima(knots, values)(at)
     return result
 
 
@@ -87,10 +87,17 @@ def _splines(knots: FloatArray, values: FloatArray, at: FloatArray) -> FloatArra
     if len(knots) == 1:
         alone: FloatArray = values[0]
         return alone
-    coefficients: FloatArray = Akima1DInterpolator(knots, values, axis=0).c
+    coefficients: FloatArray = _akima(knots, values).c
     # One row per power, highest first, of (pieces, splines).
     piece = np.clip(np.searchsorted(knots, at, side="right") - 1, 0, len(knots) - 2)
     power_3, power_2, power_1, power_0 = coefficients[:, piece, np.arange(len(at))]
     t = at - knots[piece]
     value: FloatArray = ((power_3 * t + power_2) * t + power_1) * t + power_0
     return value
+
+
+def _akima(knots: FloatArray, values: FloatArray) -> Any:
+    """Return the splines through values along their first axis, which go on beyond the knots."""
+    from scipy.interpolate import Akima1DInterpolator  # noqa: PLC0415 - slow, and few files have such fields
+
+    return Akima1DInterpolator(knots, values, axis=0, extrapolate=True)

@@ -4,9 +4,8 @@ import math
 
 import numpy as np
 
-from forcedsql.arrays import BoolArray, FloatArray, IntArray
+from forcedsql.arrays import BoolArray, FloatArray
 from forcedsql.errors import ConfigError
-from forcedsql.geometry import nearest_pixel
 from forcedsql.psf.drawn_psf import DrawnPsf, normalise
 from forcedsql.psf.image_psf import usable_positions
 
@@ -45,13 +44,6 @@ class DrawnGaussianPsf(DrawnPsf):
     def kind(self) -> str:
         """Name of the model's class as its file format spells it."""
         return "GaussianPointSpreadFunction"
-
-    def _place(self, position: FloatArray, size: int) -> tuple[IntArray, FloatArray]:
-        pixel = nearest_pixel(position)
-        return pixel - size // 2, position - pixel
-
-    def _kernel_offset(self, size: int) -> float:
-        return 0.0
 
     def _draw(
         self, x: FloatArray, y: FloatArray, dx: FloatArray, dy: FloatArray, *, out: FloatArray

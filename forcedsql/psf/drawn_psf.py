@@ -5,6 +5,7 @@ from abc import abstractmethod
 import numpy as np
 
 from forcedsql.arrays import BoolArray, FloatArray, IntArray
+from forcedsql.geometry import nearest_pixel
 from forcedsql.psf.image_psf import ImagePsf, usable_positions
 from forcedsql.psf.protocol import PsfImages
 
@@ -12,7 +13,8 @@ from forcedsql.psf.protocol import PsfImages
 class DrawnPsf(ImagePsf):
     """Base of PSFs whose image at a position is drawn there, not shifted from a kernel image.
 
-    A subclass gives `kind`, `_place` and `_draw`.
+    A subclass gives `kind` and `_draw`; `_place` and `_kernel_offset` where its code places PSFs
+    in another way than by the pixel that holds the position.
 
     Parameters
     ----------
@@ -23,7 +25,6 @@ class DrawnPsf(ImagePsf):
     def __init__(self, width: int, height: int) -> None:
         self.width, self.height = width, height
 
-    @abstractmethod
     def _place(self, position: FloatArray, size: int) -> tuple[IntArray, FloatArray]:
         """Return the first pixel of the box along one axis, and where in the box the PSF falls.
 
@@ -40,10 +41,12 @@ class DrawnPsf(ImagePsf):
         offset : ndarray, (n,) float64, pixel
             From the centre of the box's pixel ``size // 2``.
         """
+        pixel = nearest_pixel(position)
+        return pixel - size // 2, position - pixel
 
-    @abstractmethod
     def _kernel_offset(self, size: int) -> float:
         """Return where in its box along one axis a kernel image is centred, as `_place` counts."""
+        return 0.0
 
     @abstractmethod
     def _draw(

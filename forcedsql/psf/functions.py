@@ -9,6 +9,7 @@ import numpy as np
 
 from forcedsql.arrays import FloatArray
 from forcedsql.errors import ConfigError
+from forcedsql.polynomials import chebyshev_terms, powers
 
 
 class Function2D(Protocol):
@@ -118,7 +119,7 @@ class PolynomialFunction2D:
         """Return the polynomial at points; see `Function2D.evaluate`."""
         order = _order(len(self.coefficients))
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-            return _by_total_degree(self.coefficients, _powers(x, order), _powers(y, order))
+            return _by_total_degree(self.coefficients, powers(x, order), powers(y, order))
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,7 @@ class Chebyshev1Function2D:
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             tx = (x - 0.5 * (self.min_x + self.max_x)) * (2.0 / (self.max_x - self.min_x))
             ty = (y - 0.5 * (self.min_y + self.max_y)) * (2.0 / (self.max_y - self.min_y))
-            return _by_total_degree(self.coefficients, _chebyshev(tx, order), _chebyshev(ty, order))
+            return _by_total_degree(self.coefficients, chebyshev_terms(tx, order), chebyshev_terms(ty, order))
 
 
 def _require_positive(owner: str, **values: float) -> None:
@@ -178,29 +179,13 @@ def _triangle(owner: str, coefficients: Sequence[float]) -> tuple[float, ...]:
     return values
 
 
-def _powers(t: FloatArray, order: int) -> list[FloatArray]:
-    terms = [np.ones_like(t)]
-    for _ in range(order):
-        terms.append(terms[-1] * t)
-    return terms
-
-
-def _chebyshev(t: FloatArray, order: int) -> list[FloatArray]:
-    terms = [np.ones_like(t), t]
-    while len(terms) <= order:
-        terms.append(2.0 * t * terms[-1] - terms[-2])
-    return terms
-
-
 def _by_total_degree(
     coefficients: Sequence[float], x_terms: Sequence[FloatArray], y_terms: Sequence[FloatArray]
 ) -> FloatArray:
     """Sum c X_i(x) Y_j(y) over i + j = 0, 1, 2, ..., the power of y rising within a degree."""
     total = np.zeros(np.broadcast_shapes(x_terms[0].shape, y_terms[0].shape))
-    position = 0
+    coefficient = iter(coefficients)
     for degree in range(len(x_terms)):
         for j in range(degree + 1):
-            if position < len(coefficients):
-                total += coefficients[position] * (x_terms[degree - j] * y_terms[j])
-            position += 1
+            total += next(coefficient) * (x_terms[degree - j] * y_terms[j])
     return total

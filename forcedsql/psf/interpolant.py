@@ -6,7 +6,6 @@ from functools import cached_property
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from scipy.special import sici
 
 from forcedsql.arrays import FloatArray
 from forcedsql.errors import ConfigError
@@ -118,6 +117,8 @@ class LanczosInterpolant:
 
 def _transform_of_lanczos(order: int, frequency: int) -> float:
     """Return the Fourier transform of the plain kernel at an integer frequency, in cycles per step."""
+    from scipy.special import sici  # noqa: PLC0415 - slow to import, and only Piff PSFs need it
+
     above, below = order * (2 * frequency + 1), order * (2 * frequency - 1)
 
     def moment(v: float) -> float:

@@ -8,9 +8,8 @@ import math
 
 import numpy as np
 
-from forcedsql.arrays import BoolArray, FloatArray, IntArray
+from forcedsql.arrays import BoolArray, FloatArray
 from forcedsql.errors import ConfigError
-from forcedsql.geometry import nearest_pixel
 from forcedsql.psf.drawn_gaussian import DrawnGaussianPsf
 from forcedsql.psf.drawn_psf import DrawnPsf, normalise
 from forcedsql.psf.image_psf import usable_positions
@@ -84,13 +83,6 @@ class MoffatPsf(DrawnPsf):
             return _MOFFAT_WIDTHS * self.fwhm
         enclosing = self.alpha * math.sqrt(_MOFFAT_FRACTION_OUTSIDE**-exponent - 1.0)
         return min(enclosing, _MOFFAT_WIDTHS * self.fwhm)
-
-    def _place(self, position: FloatArray, size: int) -> tuple[IntArray, FloatArray]:
-        pixel = nearest_pixel(position)
-        return pixel - size // 2, position - pixel
-
-    def _kernel_offset(self, size: int) -> float:
-        return 0.0
 
     def _draw(
         self, x: FloatArray, y: FloatArray, dx: FloatArray, dy: FloatArray, *, out: FloatArray

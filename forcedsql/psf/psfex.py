@@ -6,6 +6,7 @@ import numpy as np
 
 from forcedsql.arrays import BoolArray, Float32Array, FloatArray, IntArray
 from forcedsql.errors import ConfigError
+from forcedsql.polynomials import powers
 from forcedsql.psf.drawn_psf import DrawnPsf
 from forcedsql.psf.image_psf import usable_positions
 
@@ -73,9 +74,6 @@ class PsfexPsf(DrawnPsf):
         # Conversion to int cuts towards zero, in the original too.
         return (position - offset + 0.5).astype(np.int64) - size // 2, offset
 
-    def _kernel_offset(self, size: int) -> float:
-        return 0.0
-
     def _draw(
         self, x: FloatArray, y: FloatArray, dx: FloatArray, dy: FloatArray, *, out: FloatArray
     ) -> BoolArray:
@@ -96,8 +94,8 @@ class PsfexPsf(DrawnPsf):
 
     def _combine(self, x: FloatArray, y: FloatArray) -> Float32Array:
         """Return the oversampled images at positions, (n, h, w), term by term."""
-        powers_x = _powers((x - self.offset[0]) / self.scale[0], self.degree)
-        powers_y = _powers((y - self.offset[1]) / self.scale[1], self.degree)
+        powers_x = powers((x - self.offset[0]) / self.scale[0], self.degree)
+        powers_y = powers((y - self.offset[1]) / self.scale[1], self.degree)
         total = np.zeros((len(x), *self.components.shape[1:]), dtype=np.float32)
         part = np.empty_like(total)
         component = iter(self.components)
@@ -112,13 +110,6 @@ def _output_size(size: int, pixel_step: float) -> int:
     """Return the pixels along a side that cover `size` elements, made odd."""
     pixels = int(np.float32(size) * np.float32(pixel_step))
     return pixels if pixels % 2 else pixels + 1
-
-
-def _powers(t: FloatArray, degree: int) -> list[FloatArray]:
-    powers = [np.ones_like(t)]
-    for _ in range(degree):
-        powers.append(powers[-1] * t)
-    return powers
 
 
 def _resampling_matrices(offset: FloatArray, pixels: int, elements: int, pixel_step: float) -> FloatArray:

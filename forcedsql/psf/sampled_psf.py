@@ -3,11 +3,9 @@
 from abc import abstractmethod
 
 import numpy as np
-from scipy.interpolate import BSpline, make_interp_spline
 
-from forcedsql.arrays import BoolArray, FloatArray, IntArray
+from forcedsql.arrays import BoolArray, FloatArray
 from forcedsql.errors import ConfigError
-from forcedsql.geometry import nearest_pixel
 from forcedsql.psf.drawn_psf import DrawnPsf, normalise
 from forcedsql.psf.image_psf import usable_positions
 
@@ -89,13 +87,6 @@ class SampledPsf(DrawnPsf):
             Where there is an image.
         """
 
-    def _place(self, position: FloatArray, size: int) -> tuple[IntArray, FloatArray]:
-        pixel = nearest_pixel(position)
-        return pixel - size // 2, position - pixel
-
-    def _kernel_offset(self, size: int) -> float:
-        return 0.0
-
     def _draw(
         self, x: FloatArray, y: FloatArray, dx: FloatArray, dy: FloatArray, *, out: FloatArray
     ) -> BoolArray:
@@ -122,6 +113,8 @@ def spline_coefficients(images: FloatArray, degree: int) -> FloatArray:
     degree : int
         Odd.
     """
+    from scipy.interpolate import make_interp_spline  # noqa: PLC0415 - slow to import
+
     for axis in (-2, -1):
         elements = np.arange(images.shape[axis], dtype=np.float64)
         along = make_interp_spline(elements, images, k=degree, t=_knots(len(elements), degree), axis=axis)
@@ -144,6 +137,8 @@ def _sampling_matrices(
 
     The PSF lies `offset` pixels beyond the centre of pixel ``pixels // 2``.
     """
+    from scipy.interpolate import BSpline  # noqa: PLC0415 - slow to import
+
     pixel, last = np.arange(pixels) - pixels // 2, knots[-1]
     degree = int(np.count_nonzero(knots == last)) - 1
     place = (centre + step * (pixel - offset[:, None])).ravel()

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from forcedsql.arrays import BoolArray, FloatArray, IntArray
-from forcedsql.native import images as native_images
 from forcedsql.native import native_library
+from forcedsql.native import warping as native_warping
 from forcedsql.psf.grouping import groups
 from forcedsql.psf.protocol import PsfImages
 from forcedsql.psf.warping_kernel import WarpingKernel
@@ -112,7 +112,7 @@ class Warp:
         library = native_library()
         if library is None or self.kernel.cache_size == 0:
             return self._add_groups(planes, rows, weight)
-        return native_images.add_warped(
+        return native_warping.add_warped(
             library,
             self.images.values,
             *self._origins,

@@ -8,7 +8,7 @@ import numpy as np
 
 from forcedsql.arrays import FloatArray, IntArray
 from forcedsql.errors import ConfigError
-from forcedsql.native.images import WarpingTable
+from forcedsql.native.warping import WarpingTable
 
 DEFAULT_CACHE_SIZE = 10_000
 """Entries of the table where a file names none (meas_algorithms ``CoaddPsf.h``)."""

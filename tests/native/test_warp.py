@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forcedsql.native import images as native_images
+from forcedsql.native.warping import WarpingTable
 from forcedsql.psf.protocol import PsfImages
 from forcedsql.psf.warp import Warp
 from forcedsql.psf.warping_kernel import WarpingKernel
@@ -127,4 +127,4 @@ def test_planes_that_are_too_small_or_shared_do_not_reach_c(library, monkeypatch
     with pytest.raises(ValueError, match="each to its own"):
         warp.add_to(large, rows + 1, 1.0)
     with pytest.raises(ValueError, match="reach over 2 zeros"):
-        native_images.WarpingTable(np.ones((10, 6)), -2, 2).describe(library)
+        WarpingTable(np.ones((10, 6)), -2, 2).describe(library)
