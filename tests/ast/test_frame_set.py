@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from starlink import Ast
 
-from forcedsql.ast.frame_set import pixel_to_sky_text
+from forcedsql.ast.frame_set import pixel_to_sky_text, transform_text
 from forcedsql.ast.mapping_classes import UnknownAstClassError
 from forcedsql.errors import FileLimitError, ReadError
 from forcedsql.wcs import AstWcs
@@ -115,6 +115,9 @@ def test_a_base_frame_that_is_not_the_first_is_followed_back():
     frames.Base = 2
     mapping = Ast.Channel(pixel_to_sky_text(dump(frames)).split("\n")).read()
     np.testing.assert_allclose(mapping.tran([[5.0], [6.0]]), [[5e-3], [6e-3]], rtol=1e-15)
+    frames.Base = 3
+    with pytest.raises(ReadError, match="maps nothing: its base frame is the sky"):
+        pixel_to_sky_text(dump(frames))
     frames.Base, frames.Current = 3, 1
     with pytest.raises(ReadError, match="not in ICRS"):
         pixel_to_sky_text(dump(frames))
@@ -162,6 +165,27 @@ def test_inconsistent_text_is_refused_with_what_is_wrong(old, new, error, messag
         text = text.replace("Currnt = 3", "Currnt = 4")
     with pytest.raises(error, match=message):
         pixel_to_sky_text(text)
+
+
+def test_a_mapping_alone_is_no_projection():
+    with pytest.raises(ReadError, match="the sky projection is an AST ZoomMap, not a FrameSet"):
+        pixel_to_sky_text(dump(SCALE))
+
+
+def test_nodes_apart_from_the_frames_are_not_known():
+    with pytest.raises(UnknownAstClassError, match="nodes apart from its frames"):
+        pixel_to_sky_text(GOOD.replace("Lnk3 = 2", "Lnk3 = 2\nNod3 = 2"))
+
+
+def test_a_transform_is_a_mapping_its_inverse_or_that_between_two_frames():
+    frames = Ast.FrameSet(Ast.Frame(2))
+    frames.addframe(1, Ast.ZoomMap(2, 4.0), Ast.Frame(2))
+    inverted = dump(Ast.ZoomMap(2, 4.0)).replace("Zoom =", "Invert = 1\n Zoom =")
+    for text, factor in ((dump(Ast.ZoomMap(2, 4.0)), 4.0), (inverted, 0.25), (dump(frames), 4.0)):
+        mapping = Ast.Channel(transform_text(text, axes=(2, 2)).split("\n")).read()
+        np.testing.assert_array_equal(mapping.tran([[1.0], [3.0]]), [[factor], [3.0 * factor]])
+    with pytest.raises(ReadError, match="the transform maps 2 axes to 2, not 2 to 1"):
+        transform_text(inverted, axes=(2, 1))
 
 
 def test_parts_that_do_not_fit_are_refused():

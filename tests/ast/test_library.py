@@ -35,6 +35,14 @@ def test_a_map_that_goes_one_way_is_refused_unless_that_will_do():
     np.testing.assert_array_equal(mapping.forward(np.array([[3.0], [7.0]])), [[6.0]])
 
 
+def test_points_that_are_not_finite_map_to_nothing():
+    mapping = AstMapping(ONE_WAY, what="field", invertible=False)
+    points = np.array([[3.0, np.nan, 3.0, 5.0], [7.0, 7.0, np.inf, 7.0]])
+    np.testing.assert_array_equal(mapping.forward(points), [[6.0, np.nan, np.nan, 10.0]])
+    np.testing.assert_array_equal(mapping.forward(points[:, 1:3]), [[np.nan, np.nan]])
+    assert mapping.forward(points[:, :0]).shape == (1, 0)
+
+
 def test_text_that_ast_cannot_use_is_named():
     with pytest.raises(ReadError, match="AST cannot use the zoom"):
         AstMapping(ZOOM.replace("ZoomMap", "NoSuchMap"), what="zoom")
