@@ -64,7 +64,7 @@ def noise_ratio(exposure: Exposure) -> float:
     return stated_ratio(sky, variance, good)
 
 
-def stated_ratio(sky: "Sky", variance: AnyArray, good: BoolArray) -> float:
+def stated_ratio(sky: Sky, variance: AnyArray, good: BoolArray) -> float:
     """Return the noise of a sky over that which a variance plane states; see `noise_ratio`."""
     if not good.any():
         return float("nan")

@@ -127,3 +127,9 @@ def test_an_unusable_slot_or_plugin_option_is_named_with_its_choices(options, me
         MeasurementConfig.from_mapping(options)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("slots", [["base_SdssShape"], "base_SdssShape", 3])
+def test_slots_that_are_no_mapping_are_refused(slots):
+    with pytest.raises(ConfigError, match="is not a mapping of slots to plugins"):
+        MeasurementConfig(slots=slots)

@@ -85,3 +85,18 @@ def test_where_a_projection_is_undefined_nothing_is_covered():
     footprints = [Footprint(FlatWcs(), Box(-5, 0, 10, 10))]
     (cover,) = CoaddFootprints(FlatWcs(), footprints).covers(np.array([-3.0, 2.0]), np.array([1.0, 1.0]))
     assert cover.rows.tolist() == [1]
+
+
+def test_positions_around_a_footprint_but_not_near_it_are_not_projected():
+    class Recording(FlatWcs):
+        asked = 0
+
+        def sky_to_pixel(self, ra, dec):
+            self.asked += 1
+            return ra, dec
+
+    coadd, image = FlatWcs(), Recording()
+    around = np.array([0.0, 1000.0]), np.array([1000.0, 0.0])
+    footprint = Footprint(image, Box(400, 400, 100, 100))
+    assert not list(CoaddFootprints(coadd, [footprint]).covers(*around))
+    assert image.asked == 0

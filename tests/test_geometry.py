@@ -78,3 +78,10 @@ def test_a_box_contains_a_position_when_it_contains_its_nearest_pixel(edge):
         turned = Box(box.y0, box.x0, box.height, box.width)
         assert turned.contains(np.zeros(3), x).tolist() == expected.tolist()
     assert not Box(0, 0, 9, 9).contains(np.array([np.nan, 1.0]), np.array([1.0, np.nan])).any()
+
+
+def test_a_grid_spreads_points_evenly_over_a_box_row_by_row():
+    x, y = Box(10, -4, 6, 3).grid(3)
+    # Middles of thirds of [9.5, 15.5] and of [-4.5, -1.5].
+    assert x.tolist() == [10.5, 12.5, 14.5] * 3
+    assert y.tolist() == [-4.0] * 3 + [-3.0] * 3 + [-2.0] * 3

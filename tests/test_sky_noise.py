@@ -75,3 +75,11 @@ def test_an_exposure_without_a_good_pixel_has_no_ratio():
     exposure = make_exposure(shape=(30, 30))
     exposure.variance[:] = np.inf
     assert np.isnan(noise_ratio(exposure))
+
+
+def test_noise_so_full_of_sources_that_none_is_left_is_that_of_all_pixels():
+    """A source in every neighbourhood hides all of the sky after the first look."""
+    image = noisy((28, 28))
+    image[::5, ::5] = 1e4
+    deviation = np.median(np.abs(image - np.median(image)))
+    assert robust_rms(image, everywhere(image)) == pytest.approx(1.4826 * deviation, rel=1e-4)

@@ -12,6 +12,7 @@ from astropy.wcs import WCS
 from forcedsql.errors import FileLimitError, ReadError
 from forcedsql.readers import open_exposure
 from forcedsql.wcs import AstWcs, FitsWcs, has_sky_cards
+from forcedsql.writer.projection import FitsProjection
 
 SCALE = 5.5e-5  # degrees per pixel, 0.2 arcsec
 
@@ -283,3 +284,8 @@ def test_unusable_headers_are_refused(cards, error, message):
 )
 def test_sky_cards_are_told_from_others(types, found):
     assert has_sky_cards(dict(zip(("CTYPE1", "CTYPE2"), types, strict=True))) is found
+
+
+def test_a_projection_of_ast_text_shows_itself_briefly():
+    text = FitsProjection(crval=(150.0, 2.0), crpix=(1001.0, 1001.0), cd=SCALE * np.eye(2)).ast_text()
+    assert repr(AstWcs(text)) == f"AstWcs(<{len(text)} characters of AST text>)"

@@ -106,9 +106,6 @@ def shift_images(
         _shift_boxes(images, dx, dy, out)
         return out
     for (h, w), rows in groups(height, width):
-        if isinstance(rows, slice) and (h, w) == (plane_height, plane_width):
-            _shift_boxes(images, dx, dy, out)
-            break
         boxes = images[:, :h, :w] if len(images) == 1 else images[rows, :h, :w]
         moved = np.empty((len(dx[rows]), h, w))
         _shift_boxes(boxes, dx[rows], dy[rows], moved)

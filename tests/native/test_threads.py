@@ -33,3 +33,13 @@ def test_a_limit_that_is_no_number_of_threads_is_refused(monkeypatch, text):
 def test_no_threads_at_all_are_refused():
     with pytest.raises(ConfigError, match="at least 1, not 0"):
         limit_threads(0)
+
+
+@pytest.mark.parametrize(("processors", "threads_used"), [(6, 6), (None, 1)])
+def test_where_the_system_does_not_say_which_processors_are_usable_all_count(
+    monkeypatch, processors, threads_used
+):
+    monkeypatch.delenv("FORCEDSQL_THREADS", raising=False)
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: processors)
+    assert thread_limit() == threads_used

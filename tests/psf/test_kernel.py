@@ -190,3 +190,37 @@ def test_many_positions_need_little_more_memory_than_their_images(make):
         tracemalloc.stop()
     # 256 kernel images and the shift matrices of 2^16 pixels: some 4 MB beside 28 to 36 MB.
     assert peak - block < 8e6
+
+
+@pytest.mark.parametrize("make", [rotated_psf, varying_psf])
+def test_images_and_shapes_without_the_compiled_kernel_agree_to_rounding(make, monkeypatch):
+    x, y = positions(300)
+    x[7] = np.nan
+
+    def everything():
+        psf = make()
+        both, shapes = psf.images_and_shapes(x, y)
+        return psf.kernel_images(x, y), psf.images(x, y), both, shapes, psf.shapes(x, y)
+
+    found = everything()
+    monkeypatch.setenv("FORCEDSQL_KERNEL", "numpy")
+    expected = everything()
+    for ours, numpys in zip(found[:3], expected[:3], strict=True):
+        # Some ten products of numbers below 1, summed in another order.
+        np.testing.assert_allclose(ours.values, numpys.values, rtol=0, atol=1e-14)
+        for name in ("x0", "y0", "width", "height", "valid"):
+            np.testing.assert_array_equal(getattr(ours, name), getattr(numpys, name))
+    for ours, numpys in zip(found[3:], expected[3:], strict=True):
+        # Sums in single precision enter the weight of the next pass.
+        np.testing.assert_allclose(ours, numpys, rtol=1e-5)
+        assert np.isnan(ours[7]).all()
+
+
+@pytest.mark.parametrize("kernel", ["native", "numpy"])
+def test_positions_without_any_model_have_images_of_zeros(kernel, monkeypatch):
+    monkeypatch.setenv("FORCEDSQL_KERNEL", kernel)
+    nowhere = np.full(3, np.nan)
+    for psf in (rotated_psf(), varying_psf()):
+        for images in (psf.kernel_images(nowhere, nowhere), psf.images(nowhere, nowhere)):
+            assert not images.valid.any()
+            assert not images.values.any()

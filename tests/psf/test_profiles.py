@@ -67,3 +67,7 @@ def test_there_is_no_moffat_at_nan_and_a_position_s_bits_do_not_depend_on_its_co
 def test_impossible_profiles_are_refused(fwhm, beta):
     with pytest.raises(ConfigError, match="moffat"):
         MoffatPsf(fwhm, beta)
+
+
+def test_a_moffat_of_hardly_any_slope_has_a_box_of_ten_widths():
+    assert MoffatPsf(2.0, 1.05).width == 2 * 20 + 1
