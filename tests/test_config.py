@@ -71,6 +71,8 @@ def test_the_digest_tells_configurations_apart_and_survives_a_round_trip():
 
 def test_every_option_has_a_meaning():
     assert all(len(meaning) > 20 for _, _, meaning in describe_options())
+    meanings = {name: meaning for name, _, meaning in describe_options()}
+    assert meanings["off_image"].endswith("; one of flag, raise")
 
 
 def test_slots_and_plugin_options_are_given_as_mappings_tables_or_settings(tmp_path):

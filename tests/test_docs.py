@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from forcedsql.config import MeasurementConfig, describe_options
-from forcedsql.open_options import OpenOptions
+from forcedsql.open_options import OpenOptions, profile_names
 from forcedsql.plugins import find_plugin, plugin_names
 from forcedsql.schema import lsst_names, source_columns
 from tests.documents import blocks_of, make_folder, run
@@ -163,6 +163,14 @@ def test_every_table_of_a_database_and_every_column_of_it_is_described(pages):
 def test_every_option_of_opening_is_described():
     for option in fields(OpenOptions):
         assert re.search(rf"^    ([a-z_]+, )*{option.name}(, [a-z_]+)* : ", OpenOptions.__doc__, re.MULTILINE)
+
+
+def test_every_survey_profile_is_in_the_help_and_in_the_how_to(pages):
+    (profile,) = (p for p in dict(pages.commands())["ingest",].params if p.name == "profile")
+    page = (DOCS / "howto" / "own_camera.md").read_text(encoding="utf-8")
+    assert ", ".join(profile_names()) in profile.help
+    for name in profile_names():
+        assert f"{name}`" in page
 
 
 def test_every_public_name_has_a_docstring():

@@ -148,6 +148,7 @@ def test_the_background_that_was_subtracted_is_written(cli, visit_image, positio
     out = tmp_path / "o.parquet"
     result = cli("measure", visit_image, positions, "-o", out, "--set", "subtract_background=mesh")
     assert result.code == 0, result.err
+    assert "sky         taken off by subtract_background=mesh" in result.err
     assert read_table(out).schema.metadata[b"forcedsql.background"].startswith(b"mesh of 64 pixels")
 
 

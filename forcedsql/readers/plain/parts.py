@@ -242,7 +242,7 @@ def _background_words(options: OpenOptions, sky: Sky, rms: float) -> str:
     if not np.isfinite(sky.level) or not rms > 0:
         return f"taken as {options.background or 'subtracted'}; there is no sky to look at"
     present = abs(sky.level) > _ZERO_LEVEL * rms
-    level = f"its level is {sky.level:.4g}, {sky.level / rms:.2g} times the noise of a pixel"
+    level = f"its level is {sky.level:.4g}, {sky.level / rms:.3g} times the noise of a pixel"
     if options.background == "subtracted" and present:
         return f"said to be subtracted, but {level}"
     if present or options.background == "present":
