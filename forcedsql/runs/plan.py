@@ -1,8 +1,9 @@
 """The plan of a run: which positions fall on which exposures, by coverage and footprint.
 
 The HEALPix coverage of the registry finds candidates by a hash join; the half spaces of the
-footprints decide.  Nothing is kept but numbers and hashes per exposure: the positions of an
-exposure are fetched when its turn comes.
+footprints decide.  Positions that move count where they are seen at the time of each exposure
+(`forcedsql.runs.moving_positions`).  Nothing is kept but numbers and hashes per exposure: the
+positions of an exposure are fetched when its turn comes.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,9 +13,11 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from forcedsql.config import MeasurementConfig
 from forcedsql.errors import ConfigError, DatabaseError
 from forcedsql.exposure_file import RegisteredExposure
 from forcedsql.measure.positions import MOTION_NAMES
+from forcedsql.runs.moving_positions import MOVING_PAIRS, find_paths
 from forcedsql.runs.requested_positions import RequestedPositions, is_query
 from forcedsql.runs.stored_result import Fingerprint
 
@@ -22,14 +25,20 @@ PORTION_EXPOSURES, PORTION_ROWS = 32, 200_000
 """Exposures, and rows, whose positions are fetched by one query."""
 
 _MOTION = ", ".join(MOTION_NAMES)
+_POSITION = f'p.position, p.id, p.ra, p."dec" AS "dec", {_MOTION}, p.digest'
 
-_PAIRS = f"""
-CREATE OR REPLACE TEMP VIEW run_pairs AS
-SELECT e.exposure_id, p.position, p.id, p.ra, p."dec" AS "dec", {_MOTION}, p.digest
+_STILL_PAIRS = f"""
+SELECT e.exposure_id, {_POSITION}
 FROM run_positions p
 JOIN exposure_coverage c ON c.healpix = p.cell
 JOIN run_exposures e ON e.exposure_id = c.exposure_id
 WHERE inside_edges(e.footprint, p.x, p.y, p.z)
+"""  # noqa: S608 - names of ours
+
+_ALL_PAIRS = f"""
+{_STILL_PAIRS} AND NOT p.moves
+UNION ALL
+SELECT m.exposure_id, {_POSITION} FROM ({MOVING_PAIRS}) m JOIN run_positions p USING (position)
 """  # noqa: S608 - names of ours
 
 _COUNTS = """
@@ -107,9 +116,9 @@ class Plan:
 def make_plan(
     con: duckdb.DuckDBPyConnection,
     requested: RequestedPositions,
+    config: MeasurementConfig,
     *,
-    exposures: str | None,
-    config_digest: str,
+    exposures: str | None = None,
 ) -> Plan:
     """Plan a run over the positions of the table ``run_positions``.
 
@@ -117,10 +126,11 @@ def make_plan(
     ----------
     con : duckdb.DuckDBPyConnection
     requested : RequestedPositions
+    config : MeasurementConfig
+        Says whether positions move, and is part of the fingerprints.
     exposures : str, optional
         A query that returns ``exposure_id``, or a condition on the table ``exposure``; all
         exposures where not given.
-    config_digest : str
 
     Raises
     ------
@@ -130,9 +140,11 @@ def make_plan(
         If `exposures` is not usable, or selects none.
     """
     _select_exposures(con, exposures)
-    con.execute(_PAIRS)
+    some_move = config.space_motion == "auto" and find_paths(con)
+    con.execute(f"CREATE OR REPLACE TEMP VIEW run_pairs AS {_ALL_PAIRS if some_move else _STILL_PAIRS}")
     con.execute(_COUNTS)
     planned, empty, without_sky = [], [], []
+    config_digest = config.digest()
     for *file, has_psf, has_sky, positions, digest in con.execute(_PLANNED).fetchall():
         exposure = RegisteredExposure(*file)
         if not has_sky:

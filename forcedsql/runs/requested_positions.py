@@ -1,9 +1,10 @@
 """The positions that a run is asked for: a table, a query or a file, as one indexed table.
 
 The temporary table ``run_positions`` has a row per position: ``position`` (a number), id, ra,
-dec, the proper motion and parallax (`MOTION_NAMES`, NULL where there is none), the unit vector
-x, y, z, the HEALPix cell of the coverage table, and ``digest``, a hash of all that was given.
-It is sorted by cell, so that DuckDB skips what is far from an exposure.
+dec, the proper motion and parallax (`MOTION_NAMES`, NULL where there is none), whether it
+``moves``, the unit vector x, y, z, the HEALPix cell of the coverage table, and ``digest``, a
+hash of all that was given.  It is sorted by cell, so that DuckDB skips what is far from an
+exposure.
 """
 
 import re
@@ -33,6 +34,7 @@ SELECT
     ra,
     "dec",
     {", ".join(MOTION_NAMES)},
+    coalesce(pm_ra, 0) <> 0 OR coalesce(pm_dec, 0) <> 0 OR coalesce(parallax, 0) <> 0 AS moves,
     cos(radians("dec")) * cos(radians(ra)) AS x,
     cos(radians("dec")) * sin(radians(ra)) AS y,
     sin(radians("dec")) AS z,

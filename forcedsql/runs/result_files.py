@@ -11,6 +11,8 @@ from pyarrow import parquet
 
 from forcedsql.errors import OutputError
 from forcedsql.runs.stored_result import Fingerprint, StoredResult
+from forcedsql.tables.parquet_footer import text_lengths_of
+from forcedsql.tables.writing import parquet_writer
 
 _PREFIX = "exposure="
 _PART = "part-0.parquet"
@@ -26,6 +28,8 @@ def result_path(folder: Path, exposure_id: str) -> Path:
 def write_result(table: pa.Table, folder: Path, exposure_id: str) -> None:
     """Write the rows of an exposure; under its name the file is complete and on the disk.
 
+    Units, UCDs and descriptions of the columns are in its footer, as VOParquet has them.
+
     Raises
     ------
     OutputError
@@ -36,15 +40,15 @@ def write_result(table: pa.Table, folder: Path, exposure_id: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with partial.open("wb") as file:
-                parquet.write_table(table, file, compression="zstd")
-                file.flush()
-                os.fsync(file.fileno())
+            lengths = text_lengths_of(zip(table.schema, table.columns, strict=True))
+            with parquet_writer(partial, table.schema, lengths) as writer:
+                writer.write_table(table)
+            _sync(partial)
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
-        _sync_folder(path.parent)
-        _sync_folder(folder)
+        _sync_name(path)
+        _sync_name(path.parent)
     except OSError as error:
         raise OutputError(f"cannot write {path}: {_reason(error)}; {_SPACE_HINT}") from error
 
@@ -92,11 +96,15 @@ def _read_footer(path: Path) -> StoredResult | None:
     return StoredResult(**found, fingerprint=Fingerprint(**made_from), rows=int(footer.num_rows))
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make the names in a folder last a power failure, where the system can."""
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
+def _sync_name(path: Path) -> None:
+    """Make a name in its folder last a power failure, where the system can."""
+    if os.name == "posix":
+        _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    """Have a file or folder put on the disk."""
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         os.fsync(descriptor)
     finally:

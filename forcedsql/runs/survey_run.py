@@ -188,9 +188,7 @@ class _Job:
             self.database = database_name(self.con)
             self.destination.prepare(self.con, self.config)
             requested = load_positions(self.con, positions, choice)
-            self.plan = make_plan(
-                self.con, requested, exposures=exposures, config_digest=self.config.digest()
-            )
+            self.plan = make_plan(self.con, requested, self.config, exposures=exposures)
             ledger = read_ledger(self.con, self.destination.name)
             stored = self.destination.stored(self.con, ledger)
             if not replace:

@@ -43,19 +43,31 @@ def _footprint(sky: tuple[float, float], rotation: float) -> Footprint:
     return footprint
 
 
-def register(con: duckdb.DuckDBPyConnection, footprints: Sequence[Footprint | None]) -> None:
-    """Register exposures e0, e1, ... of these footprints; None is one without a sky projection."""
+def register(
+    con: duckdb.DuckDBPyConnection,
+    footprints: Sequence[Footprint | None],
+    mjd: Sequence[float | None] | None = None,
+) -> None:
+    """Register exposures e0, e1, ... of these footprints and times.
+
+    A footprint None is of one without a sky projection, a time None of one that does not say it.
+    """
     ids = [f"e{i}" for i in range(len(footprints))]
     edges = [None if f is None else f.edges.ravel().tolist() for f in footprints]
     cells = [[] if f is None else f.healpix_cells().tolist() for f in footprints]
     made = pa.table(
-        {"exposure_id": ids, "footprint": pa.array(edges, pa.list_(pa.float64())), "cells": cells}
+        {
+            "exposure_id": ids,
+            "footprint": pa.array(edges, pa.list_(pa.float64())),
+            "cells": cells,
+            "mjd": pa.array([None] * len(ids) if mjd is None else mjd, pa.float64()),
+        }
     )
     con.register("made", made)
     con.execute(
         "INSERT INTO exposure BY NAME SELECT exposure_id, 'image' AS kind, 0 AS width, 0 AS height, 0 AS x0, "
-        "0 AS y0, footprint, '' AS access_url, 0 AS file_size, 0 AS file_mtime_ns, exposure_id AS sha256 "
-        "FROM made"
+        "0 AS y0, footprint, mjd, '' AS access_url, 0 AS file_size, 0 AS file_mtime_ns, "
+        "exposure_id AS sha256 FROM made"
     )
     con.execute("INSERT INTO exposure_coverage SELECT exposure_id, unnest(cells) FROM made")
     con.unregister("made")

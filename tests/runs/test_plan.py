@@ -5,6 +5,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from forcedsql.config import MeasurementConfig
 from forcedsql.database import connect
 from forcedsql.database.footprint import Footprint
 from forcedsql.exposure_file import RegisteredExposure
@@ -32,7 +33,7 @@ def scattered(footprints: list[Footprint], count: int) -> pa.Table:
 
 def plan_of(con: duckdb.DuckDBPyConnection, positions: pa.Table, **options):
     requested = load_positions(con, positions, ColumnChoice())
-    return make_plan(con, requested, **{"exposures": None, "config_digest": "c"} | options)
+    return make_plan(con, requested, MeasurementConfig(), **options)
 
 
 @pytest.mark.parametrize("place", MIDDLES)

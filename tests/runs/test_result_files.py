@@ -1,17 +1,24 @@
 """Files of results: whole or not there, and what they say of themselves."""
 
 import errno
+import io
 import os
 from pathlib import Path
 
+import astropy.units as u
 import duckdb
 import pyarrow as pa
 import pytest
+from astropy.io import votable
+from astropy.table import QTable
 from pyarrow import parquet
 
+from forcedsql.config import MeasurementConfig
 from forcedsql.errors import OutputError
 from forcedsql.runs.result_files import prepare_folder, result_path, stored_results, write_result
 from forcedsql.runs.stored_result import Fingerprint, StoredResult
+from forcedsql.schema import source_schema
+from forcedsql.tables.parquet_footer import CONTENT_KEY
 
 ID = "visit:2024120600102:4/ä"
 FACTS = {
@@ -33,6 +40,22 @@ def test_a_file_says_what_it_was_made_from(tmp_path):
     assert dict(stored_results(tmp_path)) == {ID: StoredResult("r", "object", Fingerprint("c", "f", "p"), 2)}
 
 
+def test_a_file_says_the_units_of_its_columns(tmp_path):
+    """astropy reads them by its own header, others by the VOTable document."""
+    columns = source_schema(MeasurementConfig(), "nJy")
+    rows = columns.empty_table().append_column("exposure_id", pa.array([], pa.string()))
+    write_result(rows.replace_schema_metadata(FACTS), tmp_path, ID)
+    assert dict(stored_results(tmp_path))[ID].rows == 0
+    table = QTable.read(result_path(tmp_path, ID), format="parquet")
+    assert (table["psfFlux"].unit, table["ra"].unit, table["x"].unit) == (u.nJy, u.deg, u.pixel)
+    footer = parquet.read_metadata(result_path(tmp_path, ID)).metadata
+    document = votable.parse(io.BytesIO(footer[CONTENT_KEY.encode()]), verify="exception")
+    described = {field.name: field for field in document.get_first_table().fields}
+    assert described["psfFlux"].unit == u.nJy
+    assert described["psfFlux"].ucd.startswith("phot.flux")
+    assert "flux" in described["psfFlux"].description
+
+
 def test_duckdb_reads_the_folder_and_takes_the_id_from_the_path(tmp_path):
     write_result(TABLE, tmp_path, ID)
     rows = duckdb.sql(f"FROM read_parquet('{tmp_path}/**/*.parquet', hive_partitioning=true)").fetchall()
@@ -52,7 +75,8 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path, monkeypatch, code, s
     def fail(*_args, **_options):
         raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr(*((parquet, "write_table") if step == "write" else (os, "fsync")), fail)
+    broken = (parquet.ParquetWriter, "write_table") if step == "write" else (os, "fsync")
+    monkeypatch.setattr(*broken, fail)
     with pytest.raises(OutputError, match=os.strerror(code)) as caught:
         write_result(TABLE.slice(1), tmp_path, ID)
     assert "run the same command again" in str(caught.value)
