@@ -12,7 +12,7 @@ from forcedsql.bench.psf_models import PSF_MODELS
 from forcedsql.bench.published import LSST
 from forcedsql.bench.report import Report, Row
 from forcedsql.errors import TableError
-from forcedsql.plots.style import STYLE
+from forcedsql.plots.style import STYLE, save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,7 +27,9 @@ def plot_report(path: str | Path, report: Report) -> None:
     Raises
     ------
     TableError
-        If there is nothing to draw, or the file cannot be written.
+        If there is nothing to draw, or the suffix is of no format.
+    OutputError
+        If the file cannot be written.
     """
     rows = [row for row in report.of("catalogue") if row.seconds]
     psfs = [psf for psf in PSF_MODELS if any(row.psf == psf for row in rows)]
@@ -52,10 +54,7 @@ def plot_report(path: str | Path, report: Report) -> None:
             frameon=False,
             fontsize=9.0,
         )
-        try:
-            figure.savefig(path)
-        except (OSError, ValueError) as error:
-            raise TableError(f"cannot write the plot {path}: {error}") from error
+        save(figure, path)
 
 
 def _draw_psf(ax: "Axes", rows: list[Row], report: Report) -> None:

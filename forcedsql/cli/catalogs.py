@@ -9,7 +9,7 @@ import typer
 from forcedsql.cli.exits import ExitCode
 from forcedsql.cli.narrate import progress, say
 from forcedsql.cli.open_options import opens_exposures, say_origins
-from forcedsql.cli.options import DatabaseArgument, InputFormatOption, open_database
+from forcedsql.cli.options import TABLE_FILES, DatabaseArgument, InputFormatOption, open_database
 from forcedsql.cli.output import count
 
 if TYPE_CHECKING:
@@ -78,11 +78,7 @@ def catalog(
     ],
     file: Annotated[
         Path,
-        typer.Argument(
-            metavar="FILE",
-            help="Table: parquet, csv, ecsv, fits, votable, arrow, a HATS catalogue folder, or - for "
-            "standard input.",
-        ),
+        typer.Argument(metavar="FILE", help=f"Table: {TABLE_FILES}."),
     ],
     input_format: InputFormatOption = None,
     ra_column: Annotated[

@@ -9,7 +9,15 @@ from typing import Annotated
 import typer
 
 from forcedsql.cli.narrate import progress, say
-from forcedsql.cli.options import ConfigOption, DatabaseArgument, SetOption, configuration, open_database
+from forcedsql.cli.options import (
+    ConfigOption,
+    DatabaseArgument,
+    DecColumnOption,
+    RaColumnOption,
+    SetOption,
+    configuration,
+    open_database,
+)
 from forcedsql.cli.output import count
 from forcedsql.cli.query import interruptible
 from forcedsql.errors import ConfigError
@@ -50,12 +58,8 @@ def export(
     partition_rows: Annotated[
         int, typer.Option(min=1, help="Rows above which HATS splits a cell of the sky in four.")
     ] = 1_000_000,
-    ra_column: Annotated[
-        str | None, typer.Option(help="Column of the right ascension; ra or coord_ra if not given.")
-    ] = None,
-    dec_column: Annotated[
-        str | None, typer.Option(help="Column of the declination; dec or coord_dec if not given.")
-    ] = None,
+    ra_column: RaColumnOption = None,
+    dec_column: DecColumnOption = None,
     config: ConfigOption = None,
     settings: SetOption = None,
 ) -> None:

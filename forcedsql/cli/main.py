@@ -90,22 +90,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments : sequence of str, optional
         Those of the process where not given.
     """
+    code: object = ExitCode.DONE
     try:
         with spoken_warnings():
             app(args=arguments, prog_name="forcedsql")
-    except SystemExit as end:
-        return int(end.code or 0)
+    except SystemExit as end:  # Typer ends so, after Ctrl-C too
+        code = end.code
     except ForcedSQLError as error:
         say(f"forcedsql: {error}")
-        return exit_code_of(error)
+        code = exit_code_of(error)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         say(f"forcedsql: {where}{error.strerror or error}")
-        return ExitCode.FAILED
-    except KeyboardInterrupt:
-        say("forcedsql: interrupted")
-        return ExitCode.INTERRUPTED
-    return ExitCode.DONE
+        code = ExitCode.CANNOT_OPEN
+    return code if isinstance(code, int) else ExitCode.DONE
 
 
 def run() -> NoReturn:

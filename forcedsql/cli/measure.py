@@ -9,11 +9,15 @@ import typer
 from forcedsql.cli.narrate import progress, say
 from forcedsql.cli.open_options import opens_exposures, say_origins
 from forcedsql.cli.options import (
-    AngleUnit,
+    TABLE_FILES,
     ColumnNames,
     ConfigOption,
+    DecColumnOption,
+    IdColumnOption,
     InputFormatOption,
+    RaColumnOption,
     SetOption,
+    UnitOption,
     configuration,
 )
 from forcedsql.cli.output import count
@@ -33,11 +37,7 @@ def measure(
     ],
     positions: Annotated[
         Path,
-        typer.Argument(
-            metavar="POSITIONS",
-            help="Table of ids and ICRS positions: parquet, csv, ecsv, fits, votable, arrow, a HATS "
-            "catalogue folder, or - for standard input.",
-        ),
+        typer.Argument(metavar="POSITIONS", help=f"Table of ids and ICRS positions: {TABLE_FILES}."),
     ],
     output: Annotated[
         Path,
@@ -46,25 +46,10 @@ def measure(
     columns: Annotated[
         ColumnNames, typer.Option(help="Column names: the LSST driver's, or those of the DP1 Source table.")
     ] = ColumnNames.LSST,
-    id_column: Annotated[
-        str | None,
-        typer.Option(
-            help="Column of the ids, numbers or text; objectId, sourceId, diaObjectId or id if not given, or "
-            "else the number of the row, from 0."
-        ),
-    ] = None,
-    ra_column: Annotated[
-        str | None, typer.Option(help="Column of the right ascensions; ra or coord_ra if not given.")
-    ] = None,
-    dec_column: Annotated[
-        str | None, typer.Option(help="Column of the declinations; dec or coord_dec if not given.")
-    ] = None,
-    unit: Annotated[
-        AngleUnit | None,
-        typer.Option(
-            help="Unit of the positions; the columns' own if not given, and degrees if they have none."
-        ),
-    ] = None,
+    id_column: IdColumnOption = None,
+    ra_column: RaColumnOption = None,
+    dec_column: DecColumnOption = None,
+    unit: UnitOption = None,
     input_format: InputFormatOption = None,
     config: ConfigOption = None,
     settings: SetOption = None,
@@ -97,7 +82,7 @@ def measure(
             id_column=id_column,
             ra_column=ra_column,
             dec_column=dec_column,
-            unit=None if unit is None else unit.value,
+            unit=unit,
         )
     seconds = perf_counter() - started
     write_table(measured, output)

@@ -72,6 +72,23 @@ InputFormatOption = Annotated[
         "unless it looks like another."
     ),
 ]
+TABLE_FILES = "parquet, csv, ecsv, fits, votable, arrow, a HATS catalogue folder, or - for standard input"
+"""What tables are read from, for helps."""
+
+IdColumnOption = Annotated[
+    str | None,
+    typer.Option(help="Column of the ids; objectId, sourceId, diaObjectId or id if not given."),
+]
+RaColumnOption = Annotated[
+    str | None, typer.Option(help="Column of the right ascensions; ra or coord_ra if not given.")
+]
+DecColumnOption = Annotated[
+    str | None, typer.Option(help="Column of the declinations; dec or coord_dec if not given.")
+]
+UnitOption = Annotated[
+    AngleUnit | None,
+    typer.Option(help="Unit of the positions; the columns' own if not given, and degrees if they have none."),
+]
 FormatOption = Annotated[
     OutputFormat | None,
     typer.Option("--format", help="Format on stdout; 'table' if not given. Parquet only goes to a pipe."),

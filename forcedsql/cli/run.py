@@ -9,11 +9,14 @@ import typer
 from forcedsql.cli.exits import ExitCode
 from forcedsql.cli.narrate import say
 from forcedsql.cli.options import (
-    AngleUnit,
     ConfigOption,
     DatabaseArgument,
+    DecColumnOption,
+    IdColumnOption,
     InputFormatOption,
+    RaColumnOption,
     SetOption,
+    UnitOption,
     configuration,
     open_database,
 )
@@ -69,17 +72,10 @@ def run(
         bool, typer.Option("--replace", help="Let results for positions from elsewhere be replaced.")
     ] = False,
     timings: Annotated[bool, typer.Option("--timings", help="Print where the time went.")] = False,
-    id_column: Annotated[
-        str | None,
-        typer.Option(help="Column of the ids; objectId, sourceId, diaObjectId or id if not given."),
-    ] = None,
-    ra_column: Annotated[
-        str | None, typer.Option(help="Column of the right ascensions; ra or coord_ra if not given.")
-    ] = None,
-    dec_column: Annotated[
-        str | None, typer.Option(help="Column of the declinations; dec or coord_dec if not given.")
-    ] = None,
-    unit: Annotated[AngleUnit | None, typer.Option(help="Unit of the positions, if not degrees.")] = None,
+    id_column: IdColumnOption = None,
+    ra_column: RaColumnOption = None,
+    dec_column: DecColumnOption = None,
+    unit: UnitOption = None,
     input_format: InputFormatOption = None,
     config: ConfigOption = None,
     settings: SetOption = None,
@@ -113,7 +109,7 @@ def run(
                 id_column=id_column,
                 ra_column=ra_column,
                 dec_column=dec_column,
-                unit=None if unit is None else unit.value,
+                unit=unit,
                 watcher=progress,
             )
         except KeyboardInterrupt:

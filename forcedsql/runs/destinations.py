@@ -20,6 +20,8 @@ from forcedsql.runs.stored_result import Fingerprint, StoredResult
 
 _ARROW_NAME = "forcedsql_result"
 
+_DEFAULT_COLUMNS = f" ({FORCED_SOURCE} is always of the default configuration)"
+
 _UNKNOWN = StoredResult("", "somewhere else", Fingerprint("", "", ""), 0)
 """Rows in a result table that no run of this database put there."""
 
@@ -124,7 +126,8 @@ class ResultTable:
         if differing:
             raise ConfigError(
                 f"table {self._table!r} has other columns than this configuration gives: {min(differing)!r} "
-                "is in one of them only; name another table, or a results folder"
+                f"is in one of them only{_DEFAULT_COLUMNS if self._table.lower() == FORCED_SOURCE else ''}; "
+                "name another table (--into NAME makes it), or a results folder (--out DIR)"
             )
 
     def stored(self, con: duckdb.DuckDBPyConnection, ledger: Ledger) -> dict[str, StoredResult]:

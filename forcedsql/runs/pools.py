@@ -3,7 +3,7 @@
 import threading
 from concurrent.futures import Executor, Future
 from contextlib import suppress
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol
 
 from forcedsql.errors import ConfigError, ForcedSQLError
@@ -89,8 +89,7 @@ class ThreadPool:
     def _work(self) -> None:
         while (item := self._queue.get()) is not None:
             future, task = item
-            if future.set_running_or_notify_cancel():
-                future.set_result(measure_task(task))
+            future.set_result(measure_task(task))
 
     def submit(self, task: ExposureTask) -> "Future[TaskResult]":
         """See `Pool`."""
@@ -105,10 +104,9 @@ class ThreadPool:
 
     def abandon(self) -> None:
         """See `Pool`; what a thread is measuring it finishes in the background."""
-        while not self._queue.empty():
-            item = self._queue.get()
-            if item is not None:
-                item[0].cancel()
+        with suppress(Empty):
+            while True:
+                self._queue.get_nowait()
         self.close()
 
 
@@ -158,7 +156,7 @@ class DaskPool:
         """See `Pool`."""
         future: Future[TaskResult] = Future()
         at_work = self._executor.submit(measure_task, task)
-        at_work.add_done_callback(lambda done: _pass_on(done, task, future))
+        at_work.add_done_callback(lambda done: pass_on(done, task, future))
         return future
 
     def close(self) -> None:
@@ -173,7 +171,7 @@ class DaskPool:
                 let_go()
 
 
-def _pass_on(done: "Future[TaskResult]", task: ExposureTask, future: "Future[TaskResult]") -> None:
+def pass_on(done: "Future[TaskResult]", task: ExposureTask, future: "Future[TaskResult]") -> None:
     """Hand on what Dask says of a task; one that killed several workers has failed."""
     if done.cancelled():
         future.cancel()

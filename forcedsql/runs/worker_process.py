@@ -25,7 +25,7 @@ def serve(connection: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for name in _THREAD_VARIABLES:
         os.environ.setdefault(name, "1")
-    threading.Thread(target=_end_with_parent, daemon=True, name="forcedsql-parent").start()
+    threading.Thread(target=end_with_parent, daemon=True, name="forcedsql-parent").start()
     from forcedsql.runs.worker import measure_task  # noqa: PLC0415 - loads NumPy
 
     try:
@@ -36,7 +36,8 @@ def serve(connection: Connection) -> None:
         return  # the parent has closed the connection, or is gone
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
+    """Wait for the parent's end, and end this process then, whatever it is doing."""
     parent = parent_process()
     if parent is not None:
         wait([parent.sentinel])

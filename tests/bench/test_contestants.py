@@ -1,5 +1,6 @@
 """Contestants do the same work on the same positions, and say when they cannot."""
 
+import dataclasses
 import os
 
 import numpy as np
@@ -69,3 +70,8 @@ def test_a_difference_of_one_sigma_is_reported_as_that(catalogue, measured):
     found = agreement(Shifted, catalogue, measured)
     assert found.what == "psfFlux"
     np.testing.assert_allclose((found.median, found.largest), 1.0, rtol=1e-6)
+
+
+def test_a_contestant_without_a_flux_of_ours_has_no_agreement(catalogue, measured):
+    other = dataclasses.replace(CONTESTANTS["forcedsql numpy"], compared=lambda *_: dict)
+    assert agreement(other, catalogue, measured) is None

@@ -25,3 +25,10 @@ def test_a_process_that_fails_is_an_error_of_one_line(tmp_path):
     with pytest.raises(ForcedSQLError, match="forcedsql numpy could not be measured") as caught:
         peak_megabytes(tmp_path, "gaussian", "forcedsql numpy", 5)
     assert "\n" not in str(caught.value)
+
+
+def test_where_there_is_no_proc_the_system_is_asked(monkeypatch):
+    expected = high_water_megabytes()
+    monkeypatch.setattr("forcedsql.bench.memory.Path.exists", lambda _: False)
+    # The maximum may be that of the process that started this one; it is never less.
+    assert high_water_megabytes() >= 0.99 * expected

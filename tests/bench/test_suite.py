@@ -1,6 +1,7 @@
 """A whole benchmark on tiny images: every case is there, and every reader can read it."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from forcedsql.bench import Options, as_mapping, as_markdown, as_text, run
 from forcedsql.bench.contestants import CONTESTANTS
 from forcedsql.bench.plot import plot_report
 from forcedsql.bench.suite import busy_factor
-from forcedsql.errors import ConfigError, TableError
+from forcedsql.errors import ConfigError, OutputError, TableError
 from tests.bench.conftest import SMALL
 
 
@@ -98,6 +99,13 @@ def test_a_figure_is_drawn(report, tmp_path, suffix):
 def test_a_figure_that_cannot_be_written_is_an_error(report, tmp_path):
     with pytest.raises(TableError, match="cannot write the plot"):
         plot_report(tmp_path / "b.nosuch", report)
+    with pytest.raises(OutputError, match=r"cannot write the plot .*: No such file or directory"):
+        plot_report(tmp_path / "nosuch" / "b.png", report)
+
+
+def test_nothing_timed_is_nothing_to_draw(report, tmp_path):
+    with pytest.raises(TableError, match="nothing was timed"):
+        plot_report(tmp_path / "b.png", replace(report, rows=[]))
 
 
 def test_a_busy_machine_is_noticed(report):

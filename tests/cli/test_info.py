@@ -7,6 +7,7 @@ import pytest
 
 from forcedsql.cli.info import describe
 from forcedsql.readers import open_exposure
+from forcedsql.readers.archive import ArchiveClass
 
 
 def test_the_report_names_every_part(cli, visit_image):
@@ -90,3 +91,25 @@ def test_a_coadd_says_how_many_inputs_it_has_and_where_no_psf_is(cli, reference)
     lines = dict(line.split("  ", 1) for line in result.out.splitlines())
     assert "7 detector images; " in lines["coadd inputs"]
     assert lines["PSF"].strip().startswith("CoaddPsf")
+
+
+def test_parts_that_cannot_be_read_leave_out_what_needs_them(visit_image):
+    exposure = open_exposure(visit_image)
+    unread = dict.fromkeys(("wcs", "psf", "photo_calib"), "New")
+    bare = dataclasses.replace(exposure, wcs=None, psf=None, photo_calib=None, ap_corr={}, unsupported=unread)
+    lines = dict(describe(bare))
+    assert not {"WCS", "PSF", "calibration", "measured fluxes are in"} & set(lines)
+    assert lines["aperture corrections"] == ""
+    assert dict(describe(dataclasses.replace(bare, unsupported={})))["PSF"].startswith("none: no PSF flux")
+
+
+def test_what_is_not_covered_or_said_is_left_out(reference):
+    exposure = open_exposure(reference / "coaddpsf_mixed" / "exposure.fits")
+    lines = dict(describe(dataclasses.replace(exposure, wcs=None)))
+    assert lines["coadd inputs"].endswith("7 detector images")
+
+
+def test_archive_classes_that_are_not_read_are_listed(cli, visit_image, monkeypatch):
+    unknown = [ArchiveClass("NewThing", "", 2, known=False)]
+    monkeypatch.setattr("forcedsql.readers.archive_classes", lambda _: unknown)
+    assert "archive classes not read  NewThing (2)" in cli("info", visit_image).out

@@ -139,5 +139,5 @@ def test_a_full_disk_is_one_line(cli, monkeypatch):
 
     monkeypatch.setattr("forcedsql.config.describe_options", full)
     result = cli("config")
-    assert result.code == ExitCode.FAILED
+    assert result.code == ExitCode.CANNOT_OPEN
     assert result.err == "forcedsql: out.csv: No space left on device\n"

@@ -171,3 +171,9 @@ def test_a_folder_that_is_not_there_and_a_full_disk_are_write_errors(con, tmp_pa
     with pytest.raises(OutputError, match=r"cannot write .*t\.arrow: No space left on device"):
         forcedsql.export_table(con, "star", tmp_path / "t.arrow")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_description_that_cannot_be_written_is_an_output_error(con, tmp_path):
+    (tmp_path / "t.csv-metadata.json").mkdir()
+    with pytest.raises(OutputError, match=r"cannot write .*t\.csv-metadata\.json: Is a directory"):
+        forcedsql.export_table(con, "star", tmp_path / "t.csv")

@@ -77,3 +77,11 @@ def test_a_cluster_that_is_not_there_is_one_line(monkeypatch):
     monkeypatch.setattr("forcedsql.runs.pools.PATIENCE", "0.2s")
     with pytest.raises(ForcedSQLError, match=r"^no Dask scheduler answers at tcp://127.0.0.1:9: [^\n]*$"):
         open_pool("dask://127.0.0.1:9", None)
+
+
+def test_a_cluster_without_workers_is_one_line():
+    with (
+        distributed.LocalCluster(n_workers=0, processes=False, dashboard_address=None) as empty,
+        pytest.raises(ForcedSQLError, match=r"^the Dask cluster at \S+ has no workers$"),
+    ):
+        open_pool(f"dask://{empty.scheduler_address}", None)

@@ -277,8 +277,11 @@ def test_exposures_that_lose_all_positions_are_named(survey, con, out):
 
 
 def test_a_table_of_another_configuration_is_refused(con):
-    with pytest.raises(ConfigError, match="'forced_source' has other columns"):
+    with pytest.raises(ConfigError, match="'forced_source' has other columns") as caught:
         run(con, "object", executor="thread", config=FEW)
+    assert "(forced_source is always of the default configuration); name another table (--into NAME" in str(
+        caught.value
+    )
     assert run(con, "object", into="few", executor="thread", config=FEW).is_complete
     assert "ap17Flux" not in table_rows(con, "few").column_names
 
