@@ -112,4 +112,5 @@ def test_what_is_not_covered_or_said_is_left_out(reference):
 def test_archive_classes_that_are_not_read_are_listed(cli, visit_image, monkeypatch):
     unknown = [ArchiveClass("NewThing", "", 2, known=False)]
     monkeypatch.setattr("forcedsql.readers.archive_classes", lambda _: unknown)
-    assert "archive classes not read  NewThing (2)" in cli("info", visit_image).out
+    lines = dict(line.split("  ", 1) for line in cli("info", visit_image).out.splitlines())
+    assert lines["archive classes not read"].strip() == "NewThing (2)"
