@@ -41,6 +41,22 @@ def test_importing_the_package_imports_nothing_else():
     assert [m for m in loaded if m.startswith("forcedsql.") or m in ("numpy", "duckdb", "pyarrow")] == []
 
 
+def test_a_measurement_loads_only_what_its_options_need():
+    """SciPy's splines, trees, optimisers and sparse solvers take a worker process half a second."""
+    loaded = _run(
+        "import sys, forcedsql.measure, forcedsql.psf.gridded, forcedsql.fields.spline; print(*sys.modules)"
+    )
+    heavy = {
+        "scipy.interpolate",
+        "scipy.optimize",
+        "scipy.spatial",
+        "scipy.sparse",
+        "scipy.linalg",
+        "astropy",
+    }
+    assert not heavy & set(loaded.split())
+
+
 @pytest.mark.parametrize(
     "first", ["import forcedsql.measure", "from forcedsql.measure import driver", "forcedsql.connect"]
 )

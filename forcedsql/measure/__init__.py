@@ -10,7 +10,6 @@ from forcedsql.config import MeasurementConfig
 from forcedsql.errors import TableError
 from forcedsql.exposure import Exposure
 from forcedsql.measure.driver import flux_unit, measure_positions, pixel_positions, provenance
-from forcedsql.measure.joint_flux import joint_residual
 from forcedsql.measure.positions import Positions, find_positions
 from forcedsql.measure.space_motion import position_on
 from forcedsql.schema import ColumnStyle, lsst_names, lsst_schema, source_columns, source_schema
@@ -102,6 +101,8 @@ def residual_image(
     ForcedSQLError
         See `measure_positions` and `find_positions`.
     """
+    from forcedsql.measure.joint_flux import joint_residual  # noqa: PLC0415 - loads SciPy's sparse solvers
+
     found = [find_positions(table) for table in (positions, neighbours) if table is not None]
     config = config or MeasurementConfig()
     placed = [pixel_positions(exposure, *_places(exposure, each, config))[:2] for each in found]

@@ -1,7 +1,6 @@
 """A smooth background: clipped means on a grid, joined by Akima splines."""
 
 import numpy as np
-from scipy.interpolate import Akima1DInterpolator
 
 from forcedsql.arrays import AnyArray, BoolArray, Float32Array, FloatArray, IntArray
 from forcedsql.measure.spans import Groups, clipped_statistics
@@ -72,6 +71,8 @@ def _interpolated(at: FloatArray, values: AnyArray, wanted: FloatArray) -> Float
         return np.full(len(wanted), np.nan)
     if len(at) < _FEWEST_FOR_AKIMA:
         return _low_order(at, values, wanted)
+    from scipy.interpolate import Akima1DInterpolator  # noqa: PLC0415 - slow to import
+
     spline = Akima1DInterpolator(at, values)
     inner = np.clip(wanted, at[0], at[-1])
     beyond = (wanted - inner).reshape((-1,) + (1,) * (values.ndim - 1))

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,7 +16,6 @@ from forcedsql.measure.ap_corr import apply_ap_corr
 from forcedsql.measure.background_subtraction import subtract_local_background
 from forcedsql.measure.batch import INVALID_PSF, Batch, Columns
 from forcedsql.measure.exposure_planes import planes_so_far
-from forcedsql.measure.joint_flux import PixelPositions, joint_flux
 from forcedsql.measure.kernels import default_kernel
 from forcedsql.measure.mesh_background import MeshSubtracted, without_mesh_background
 from forcedsql.measure.noise_replacement import uncovered_in_turn
@@ -24,6 +24,9 @@ from forcedsql.measure.scale_variance import scale_variance
 from forcedsql.phases import PSF, phase
 from forcedsql.plugins import CATALOG_ORDER, LOCAL_BACKGROUND, Plugin, plugins_in_order
 from forcedsql.schema import UNDEBLENDED, Column, measured_columns
+
+if TYPE_CHECKING:
+    from forcedsql.measure.joint_flux import PixelPositions
 
 _TILE_ROWS, _TILE_COLUMNS = 256, 128
 """Pixels of a tile of the image: its image and variance take 256 kB, which a core's cache holds."""
@@ -221,12 +224,14 @@ def _measure_rows(
 
 def _measure_jointly(
     exposure: Exposure,
-    positions: PixelPositions,
-    neighbours: PixelPositions | None,
+    positions: "PixelPositions",
+    neighbours: "PixelPositions | None",
     config: MeasurementConfig,
     columns: Columns,
 ) -> None:
     """Fill in the columns of a joint fit."""
+    from forcedsql.measure.joint_flux import joint_flux  # noqa: PLC0415 - loads SciPy's sparse solvers
+
     joint = joint_flux(exposure, positions, config, neighbours)
     columns[INVALID_PSF] |= joint.pop(INVALID_PSF)
     columns.update(joint)

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from forcedsql.arrays import Float32Array, FloatArray, IntArray
 from forcedsql.config import MeasurementConfig
@@ -110,6 +109,8 @@ def _groups_out_of_sight(x: FloatArray, y: FloatArray, distance: float) -> Itera
     Each group is as large as it can be made with what the groups before have left: rounds of
     Luby's algorithm (1986, SIAM J. Comput. 15, 1036), with fixed priorities.
     """
+    from scipy.spatial import cKDTree  # noqa: PLC0415 - slow to import
+
     n = len(x)
     a, b = cKDTree(np.stack([x, y], axis=1)).query_pairs(distance, output_type="ndarray").T
     priority = np.random.default_rng(0).permutation(n)
