@@ -208,9 +208,9 @@ class _Search:
         x, y = ((v + 0.5) * size - 0.5 for v, size in zip((fit.x, fit.y), bins, strict=True))
         self.x[rows], self.y[rows] = self.column[rows] + x, self.row[rows] + y
         self.x_error[rows], self.y_error[rows] = fit.x_error * bins[0], fit.y_error * bins[1]
-        return ~fit.failed & ~self._narrow(rows, fit, (x, y), smoothing.sigma, bins)
+        return ~fit.failed & self._bin_wide_ones(rows, fit, (x, y), smoothing.sigma, bins)
 
-    def _narrow(
+    def _bin_wide_ones(
         self,
         rows: IntArray,
         fit: PeakFit,
@@ -218,15 +218,13 @@ class _Search:
         sigma: FloatArray,
         bins: tuple[int, int],
     ) -> BoolArray:
-        """Tell which sources are narrow enough; bin the others further along the axes that are not."""
+        """Bin sources further along the axes on which they are too wide; tell which they are."""
         limit_x, limit_y = (self.widest * (1.0 + sigma * sigma) * b * b for b in bins)
-        narrow_x = (fit.x_size * bins[0] ** 2 < limit_x) & (offset[0] ** 2 < limit_x)
-        narrow_y = (fit.y_size * bins[1] ** 2 < limit_y) & (offset[1] ** 2 < limit_y)
         wide_x = (fit.x_size * bins[0] ** 2 >= limit_x) | (offset[0] ** 2 >= limit_x)
         wide_y = (fit.y_size * bins[1] ** 2 >= limit_y) | (offset[1] ** 2 >= limit_y)
         self.bin_x[rows[wide_x]] *= 2
         self.bin_y[rows[wide_y]] *= 2
-        return np.asarray(narrow_x & narrow_y)
+        return np.asarray(wide_x | wide_y)
 
     def _smoothed(
         self, rows: IntArray, smoothing: _Smoothing, bins: tuple[int, int]

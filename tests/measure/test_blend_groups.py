@@ -69,3 +69,12 @@ def test_only_neighbouring_blocks_overlap_and_none_holds_parts_of_two_large_grou
         assert start < stop
         block[blocks.order[start:stop]] = index
     assert np.abs(block[first] - block[second]).max() <= 1
+    small = np.flatnonzero(groups.size <= 128)
+    for group in small:
+        assert len(set(block[groups.label == group])) == 1
+    # A block is closed with the small group that brings it to 128 sources or beyond.
+    shared = np.unique(block[np.isin(groups.label, small)])
+    assert np.bincount(block)[shared].max(initial=0) < 2 * 128
+    assert len(shared) <= groups.size[small].sum() // 128 + 1
+    larger = np.flatnonzero(groups.size > 128)
+    assert all(not set(block[groups.label == group]) & set(shared) for group in larger)

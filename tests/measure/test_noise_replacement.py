@@ -133,6 +133,15 @@ def test_the_noise_has_the_width_that_its_source_says(source, width):
     assert noise.mean() == pytest.approx(10.0, abs=0.1)
 
 
+@pytest.mark.parametrize(("variance", "width"), [(0.25, 0.5), (-4.0, 0.0), (np.nan, 0.0)])
+def test_the_median_variance_may_be_small_and_is_never_below_zero(variance, width):
+    exposure = make_exposure(shape=SHAPE)
+    exposure.variance[:] = variance
+    for source in ("variance", "variance_median"):
+        noise = noise_plane(exposure, MeasurementConfig(noise_source=source))
+        assert noise.std() == pytest.approx(width, rel=0.02)
+
+
 def test_without_a_stated_background_meta_is_measured():
     exposure = make_exposure(shape=SHAPE, noise=3.0)
     plain, meta = (noise_plane(exposure, MeasurementConfig(noise_source=s)) for s in ("measure", "meta"))
