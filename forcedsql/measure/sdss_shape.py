@@ -146,7 +146,6 @@ def _errors(batch: Batch, moments: Moments, scale: FloatArray) -> Columns:
     column, row = batch.local_pixel
     variance = batch.planes.variance[row, column].astype(np.float64)
     fisher, good = _fisher_matrix(moments, variance)
-    good &= ~moments.unweighted & ~moments.bad
     covariance = np.full((len(batch), 4, 4), np.nan)
     covariance[good] = np.linalg.inv(fisher[good])
     sigma = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
@@ -162,6 +161,7 @@ def _errors(batch: Batch, moments: Moments, scale: FloatArray) -> Columns:
 def _fisher_matrix(moments: Moments, variance: FloatArray) -> tuple[FloatArray, BoolArray]:
     """Return the Fisher matrix of amplitude and moments, (n, 4, 4), and where it exists.
 
+    Moments that are not weighted have no amplitude, and so no matrix.
     The amplitude and the moments, and products of two moments, are single precision, as in the original.
     """
     a = moments.amplitude.astype(np.float32).astype(np.float64)

@@ -24,6 +24,7 @@ HOSTILE = {
     "both NaN": (np.nan, np.nan, "missing"),
     "infinite": (np.inf, 0.1, "missing"),
     "beyond the pole": (0.1, 95.0, "missing"),
+    "just beyond the pole": (0.1, -90.001, "missing"),
     "the pole": (0.1, 90.0, "off"),
     "a million degrees": (1e6 + 0.1, 50.0, "off"),
     "the other side of the sky": (180.0, 0.1, "off"),

@@ -27,6 +27,13 @@ EVERYTHING = {
 SHAPE = (300, 320)
 
 
+class ShearedWcs(FlatWcs):
+    """Right ascension grows with the row too."""
+
+    def pixel_to_sky(self, x, y):
+        return super().pixel_to_sky(x + 0.3 * y, y)
+
+
 def measured_at(exposure, x, y, **options):
     return measure_positions(exposure, *sky(x, y), MeasurementConfig(**(EVERYTHING | options)))
 
@@ -199,6 +206,9 @@ def test_the_local_projection_is_the_derivative_of_the_tangent_plane():
     np.testing.assert_allclose(matrix[:, 0, 0], step * np.cos(dec), rtol=1e-9)
     np.testing.assert_allclose(matrix[:, 1, 1], step, rtol=1e-9)
     np.testing.assert_allclose(matrix[:, [0, 1], [1, 0]], 0.0, atol=1e-12)
+    sheared = cd_matrix(ShearedWcs(), x, y)
+    np.testing.assert_allclose(sheared[:, 0, 1], 0.3 * step * np.cos(dec), rtol=1e-9)
+    np.testing.assert_allclose(sheared[:, 1, 0], 0.0, atol=1e-12)
     columns = measured_at(
         make_exposure(), [100.0], [100.0], plugin_options={"base_Jacobian": {"pixelScale": 3.6}}
     )

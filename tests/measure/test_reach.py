@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from importlib import import_module
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,9 +13,11 @@ from forcedsql.config import MeasurementConfig
 from forcedsql.lazy_exposure import LazyExposure
 from forcedsql.measure.driver import measure_positions
 from forcedsql.measure.exposure_planes import planes_of
+from forcedsql.measure.reach import psf_box_reach
 from forcedsql.pixel_rows import PixelRows
 from forcedsql.plugins import find_plugin
 from tests.measure.exposures import make_exposure, sky
+from tests.native.instruction_sets import loaded
 
 SHAPE = (400, 90)
 
@@ -125,6 +128,36 @@ def test_positions_off_the_image_need_none():
     lazy, source = lazily(EXPOSURES[(0, 0)])
     measure_positions(lazy, *sky([-50.0, np.nan], [60.0, 60.0]), MeasurementConfig())
     assert source.rows_read == 0
+
+
+@pytest.mark.parametrize("kernel", ["numpy", "native"])
+def test_rows_that_a_kernel_keeps_are_read_before(monkeypatch, kernel):
+    """A row at the rim of one circle is inside the next, which must not find what was there unread."""
+    if kernel == "native" and loaded() is None:
+        pytest.skip("forcedsql was installed without its native kernel")
+    monkeypatch.setenv("FORCEDSQL_KERNEL", kernel)
+    config = MeasurementConfig(
+        radii=(20.0,), plugins=("base_TransformedCentroidFromCoord", "base_CircularApertureFlux")
+    )
+    whole = EXPOSURES[(0, 0)]
+    lazy, _ = lazily(whole)
+    for y in (200.6, 190.0, 211.0, 150.4, 160.0, 140.0):
+        expected, measured = (measure_positions(e, *sky([40.0], [y]), config) for e in (whole, lazy))
+        assert measured["ap20Flux"].tobytes() == expected["ap20Flux"].tobytes(), y
+
+
+def test_psf_boxes_reach_as_far_as_the_farthest_of_them():
+    none = np.zeros(3, np.bool_)
+    images = SimpleNamespace(
+        y0=np.array([98, 99, -500]), height=np.array([5, 20, 900]), valid=np.array([True, True, False])
+    )
+    batch = SimpleNamespace(psf_images=images, y=np.array([100.0, 100.4, 100.0]))
+    # From row 100 to 118, where the second box ends; the margin is for kernels.
+    assert 18 <= psf_box_reach(batch, MeasurementConfig()) <= 23
+    images.y0[0] = 60
+    assert 40 <= psf_box_reach(batch, MeasurementConfig()) <= 44
+    images.valid = none
+    assert psf_box_reach(batch, MeasurementConfig()) == 0
 
 
 def test_a_plugin_that_does_not_say_what_it_looks_at_gets_all(monkeypatch):
