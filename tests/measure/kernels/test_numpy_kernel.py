@@ -178,3 +178,15 @@ def test_the_environment_chooses_the_kernel(monkeypatch):
     assert isinstance(default_kernel(), NumpyKernel)
     monkeypatch.delenv("FORCEDSQL_KERNEL")
     assert isinstance(default_kernel(), NumpyKernel if native_library() is None else NativeKernel)
+
+
+def test_an_ellipse_holds_the_pixels_at_the_ends_of_its_axes_and_none_beyond():
+    mask = np.zeros(SHAPE, np.int32)
+    ends = [(30, 43), (30, 37), (32, 40), (28, 40)]
+    for bit, (row, column) in enumerate(ends):
+        mask[row, column] = 1 << bit
+    for row, column in [(30, 44), (30, 36), (33, 40), (27, 40), (31, 43)]:
+        mask[row, column] = 1 << 9
+    planes = Planes(np.zeros(SHAPE, np.float32), np.zeros(SHAPE, np.float32), mask)
+    bits = KERNEL.ellipse_bits(planes, np.array([40.0]), np.array([30.0]), np.array([[9.0, 4.0, 0.0]]))
+    assert bits.tolist() == [0b1111]
