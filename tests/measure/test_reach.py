@@ -139,11 +139,12 @@ def test_rows_that_a_kernel_keeps_are_read_before(monkeypatch, kernel):
     config = MeasurementConfig(
         radii=(20.0,), plugins=("base_TransformedCentroidFromCoord", "base_CircularApertureFlux")
     )
-    whole = EXPOSURES[(0, 0)]
+    whole = make_exposure(shape=SHAPE, seed=5)
     lazy, _ = lazily(whole)
     for y in (200.6, 190.0, 211.0, 150.4, 160.0, 140.0):
         expected, measured = (measure_positions(e, *sky([40.0], [y]), config) for e in (whole, lazy))
-        assert measured["ap20Flux"].tobytes() == expected["ap20Flux"].tobytes(), y
+        assert np.isfinite(expected["ap20Flux"]).all()
+        assert measured["ap20Flux"].tolist() == expected["ap20Flux"].tolist(), y
 
 
 def test_psf_boxes_reach_as_far_as_the_farthest_of_them():
