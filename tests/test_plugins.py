@@ -8,8 +8,8 @@ import pytest
 
 from forcedsql.config import MeasurementConfig
 from forcedsql.errors import ConfigError
-from forcedsql.plugins import BUILT_IN, find_plugin, plugin_names, plugins_in_order
-from forcedsql.schema import lsst_names, measured_columns, source_schema
+from forcedsql.plugins import BUILT_IN, FLUX_ORDER, Plugin, find_plugin, plugin_names, plugins_in_order
+from forcedsql.schema import flux_of, lsst_names, measured_columns, source_schema, value_column
 
 PACKAGE = Path(__file__).parent / "plugin_package"
 FORCED = "base_TransformedCentroidFromCoord"
@@ -96,6 +96,7 @@ def installed(tmp_path_factory) -> Path:
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: forcedsql-peak-pixel\nVersion: 0.1\n")
     entry = (
         "[forcedsql.plugins]\nexample_PeakPixel = peak_pixel:PLUGIN\nexample_Broken = peak_pixel:NOTHING\n"
+        "example_Misnamed = peak_pixel:PLUGIN\nexample_Number = math:pi\n"
     )
     (metadata / "entry_points.txt").write_text(entry)
     return folder
@@ -158,3 +159,47 @@ def test_a_third_party_plugin_measures_in_sql():
 def test_a_package_that_does_not_keep_its_word_is_named():
     with pytest.raises(ConfigError, match="'example_Broken' of forcedsql-peak-pixel cannot be loaded"):
         measured_columns(with_plugins("example_Broken"))
+
+
+@pytest.mark.usefixtures("third_party")
+@pytest.mark.parametrize(
+    ("name", "value"), [("example_Misnamed", "peak_pixel:PLUGIN"), ("example_Number", "math:pi")]
+)
+def test_an_entry_point_that_is_not_the_plugin_of_its_name_is_refused(name, value):
+    with pytest.raises(
+        ConfigError, match=f"{value} of forcedsql-peak-pixel is not a Plugin of the name '{name}'"
+    ):
+        find_plugin(name)
+
+
+def plugin_of(name, *columns, **options):
+    return Plugin(
+        name=name,
+        summary="a plugin of a test",
+        order=FLUX_ORDER,
+        columns=lambda _: columns,
+        measure=lambda _batch, _config: {},
+        **options,
+    )
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "name"),
+    [
+        (("flux", "one_flux"), ("flux", "two_flux"), "flux"),
+        (("a", "one_flux"), ("b", "one_flux"), "one_flux"),
+    ],
+)
+def test_two_plugins_that_give_a_column_of_one_name_are_refused(monkeypatch, first, second, name):
+    plugins = [
+        plugin_of(f"example_{source}", value_column(source, lsst, "a flux", ucd="phot.flux"))
+        for source, lsst in (first, second)
+    ]
+    monkeypatch.setattr("forcedsql.schema.plugins_in_order", lambda names: tuple(plugins) if names else ())
+    with pytest.raises(ConfigError, match=f"two of them give a column '{name}'; leave one of them out"):
+        measured_columns.__wrapped__(MeasurementConfig())
+
+
+def test_a_plugin_to_be_corrected_for_the_aperture_has_a_flux_of_its_name():
+    with pytest.raises(ConfigError, match="example_X says ap_corr but has no column example_X_flux"):
+        flux_of(plugin_of("example_X", ap_corr=True), MeasurementConfig())

@@ -166,3 +166,13 @@ def test_sizes_beyond_the_plane_do_not_reach_c(library):
             height=None,
             out=np.zeros((2, 4, 5)),
         )
+
+
+@pytest.mark.parametrize(
+    "target",
+    [np.zeros((1, 5, 10))[:, :, ::2], np.zeros((1, 5, 5))[:, :, ::-1], np.broadcast_to(0.0, (1, 5, 5))],
+)
+def test_images_do_not_move_to_rows_that_are_not_contiguous_or_not_writable(library, target):
+    shift, images = np.zeros(1), np.zeros((1, 5, 5))
+    with pytest.raises(ValueError, match="need writable, contiguous rows"):
+        native_images.shift_images(library, images, shift, shift, width=None, height=None, out=target)

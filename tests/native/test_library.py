@@ -10,8 +10,8 @@ import pytest
 
 from forcedsql.errors import ConfigError
 from forcedsql.measure.kernels import NativeKernel, NumpyKernel, default_kernel
+from forcedsql.native import Library, native_library
 from forcedsql.native import library as library_module
-from forcedsql.native import native_library
 from tests.native.instruction_sets import loaded
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -78,6 +78,15 @@ def test_arrays_of_a_wrong_shape_or_type_do_not_reach_c(library):
         library.filled(np.zeros(3, np.float32), "double", 3)
     with pytest.raises(ValueError, match="contiguous"):
         library.filled(np.zeros(6)[::2], "double", 3)
+
+
+def test_a_function_that_finds_no_memory_is_named():
+    class FullMachine:
+        def forcedsql_psf_sums(self, *_):
+            return 1
+
+    with pytest.raises(MemoryError, match="psf_sums: no memory left"):
+        Library(None, FullMachine()).call("psf_sums", 3)
 
 
 def test_an_unknown_instruction_set_is_refused(library):
