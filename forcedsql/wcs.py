@@ -2,6 +2,7 @@
 
 import re
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any, Protocol
@@ -62,7 +63,29 @@ class SkyWcs(Protocol):
         ...
 
 
-class AstWcs:
+class _Projection(ABC):
+    """What projections have in common: which positions they are asked for, and which answers count."""
+
+    def sky_to_pixel(self, ra: FloatArray, dec: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return parent pixel positions; see `SkyWcs.sky_to_pixel`."""
+        x, y = _apply(self._invert, _is_sky(ra, dec), ra, dec)
+        return _without_false_roots(self, ra, dec, x, y)
+
+    def pixel_to_sky(self, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return ICRS degrees; see `SkyWcs.pixel_to_sky`."""
+        ra, dec = _apply(self._project, _is_pixel(x, y), x, y)
+        return _wrapped(ra), dec
+
+    @abstractmethod
+    def _invert(self, ra: FloatArray, dec: FloatArray) -> FloatArray:
+        """Return parent pixels, (2, n), of sky positions in range; NaN or a false root for none."""
+
+    @abstractmethod
+    def _project(self, x: FloatArray, y: FloatArray) -> FloatArray:
+        """Return ICRS degrees, (2, n), of pixels in range; right ascensions may be negative."""
+
+
+class AstWcs(_Projection):
     """The projection that an AST FrameSet describes, as LSST writes it.
 
     The base frame is parent pixels and the current frame the sky in ICRS (afw
@@ -93,16 +116,6 @@ class AstWcs:
     def __reduce__(self) -> tuple[type["AstWcs"], tuple[str]]:
         return type(self), (self.text,)
 
-    def sky_to_pixel(self, ra: FloatArray, dec: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return parent pixel positions; see `SkyWcs.sky_to_pixel`."""
-        x, y = _apply(self._invert, _is_sky(ra, dec), ra, dec)
-        return _without_false_roots(self, ra, dec, x, y)
-
-    def pixel_to_sky(self, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return ICRS degrees; see `SkyWcs.pixel_to_sky`."""
-        ra, dec = _apply(self._project, _is_pixel(x, y), x, y)
-        return _wrapped(ra), dec
-
     def _invert(self, ra: FloatArray, dec: FloatArray) -> FloatArray:
         return self._mapping.inverse(np.radians([np.mod(ra, 360.0), dec]))
 
@@ -110,7 +123,7 @@ class AstWcs:
         return np.degrees(self._mapping.forward(np.array([x, y])))
 
 
-class FitsWcs:
+class FitsWcs(_Projection):
     """The projection that FITS header cards describe, SIP and TPV distortions included.
 
     Parameters
@@ -140,16 +153,6 @@ class FitsWcs:
         self.xy0 = xy0
         self._lock = threading.Lock()  # wcslib's structures are not safe to share
         self._frame = _other_frame(self.wcs)
-
-    def sky_to_pixel(self, ra: FloatArray, dec: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return parent pixel positions; see `SkyWcs.sky_to_pixel`."""
-        x, y = _apply(self._invert, _is_sky(ra, dec), ra, dec)
-        return _without_false_roots(self, ra, dec, x, y)
-
-    def pixel_to_sky(self, x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return ICRS degrees; see `SkyWcs.pixel_to_sky`."""
-        ra, dec = _apply(self._project, _is_pixel(x, y), x, y)
-        return _wrapped(ra), dec
 
     def _invert(self, ra: FloatArray, dec: FloatArray) -> FloatArray:
         lon, lat = np.mod(ra, 360.0), dec
