@@ -4,9 +4,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
-from scipy.spatial import cKDTree
 
 from forcedsql.arrays import IntArray
 from forcedsql.errors import TableError
@@ -66,6 +63,8 @@ def overlapping_pairs(boxes: PixelBoxes) -> tuple[IntArray, IntArray]:
     TableError
         If there are more than `MAX_PAIRS` candidates.
     """
+    from scipy.spatial import cKDTree  # noqa: PLC0415 - slow to import
+
     none = np.empty(0, np.int64)
     if len(boxes) < 2:
         return none, none
@@ -88,6 +87,9 @@ def overlapping_pairs(boxes: PixelBoxes) -> tuple[IntArray, IntArray]:
 
 def blend_groups(count: int, first: IntArray, second: IntArray) -> BlendGroups:
     """Return the groups that pairs of `count` boxes make."""
+    from scipy.sparse import coo_array  # noqa: PLC0415 - slow to import
+    from scipy.sparse.csgraph import connected_components  # noqa: PLC0415
+
     links = coo_array((np.ones(len(first), np.bool_), (first, second)), shape=(count, count))
     groups, label = connected_components(links, directed=False)
     label = label.astype(np.int64)

@@ -6,7 +6,6 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from scipy.sparse import coo_array
 
 from forcedsql.arrays import FloatArray, IntArray
 from forcedsql.measure.blend_groups import BlendGroups
@@ -61,6 +60,8 @@ def normal_equations(
     stamps: PsfStamps, pixels: UsablePixels, first: IntArray, second: IntArray
 ) -> NormalEquations:
     """Build the normal equations of sources whose overlapping pairs are given."""
+    from scipy.sparse import coo_array  # noqa: PLC0415 - slow to import
+
     overlap, overlap_noise = pair_products(stamps, pixels, first, second)
     count = len(stamps)
     row = np.concatenate([np.arange(count), first, second])

@@ -8,7 +8,6 @@ other has the numbers of base_PsfFlux.
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from forcedsql.arrays import AnyArray, BoolArray, Float32Array, FloatArray, IntArray
 from forcedsql.exposure import Exposure
@@ -152,6 +151,8 @@ def _distinct_sources(
         others = np.stack(neighbours, axis=1)
         others = np.unique(others[np.isfinite(others).all(axis=1)], axis=0)
         if len(places) and len(others):
+            from scipy.spatial import cKDTree  # noqa: PLC0415 - slow to import
+
             distance, _ = cKDTree(places).query(others, distance_upper_bound=SAME_SOURCE)
             others = others[~np.isfinite(distance)]
         places = np.concatenate([places, others])

@@ -13,8 +13,6 @@ from typing import Any
 
 import numpy as np
 from scipy.linalg.lapack import dpotrf, dpotri, dpstrf
-from scipy.sparse import csr_array, diags_array
-from scipy.sparse.linalg import splu
 
 from forcedsql.arrays import BoolArray, FloatArray, IntArray
 from forcedsql.measure.blend_groups import BlendGroups, Blocks, block_ranges
@@ -102,6 +100,8 @@ def solve(
 
 def _scaled(matrix: SparseMatrix, scale: FloatArray, order: IntArray) -> SparseMatrix:
     """Return a matrix in another order, for stamps of unit square."""
+    from scipy.sparse import csr_array, diags_array  # noqa: PLC0415 - slow to import
+
     factor = diags_array(scale)
     return csr_array((factor @ matrix @ factor)[order][:, order])
 
@@ -196,6 +196,8 @@ class _Solver:
     """A factorised N, scaled to unit diagonal and in block order."""
 
     def __init__(self, gram: SparseMatrix, noise: SparseMatrix, ranges: list[Range]) -> None:
+        from scipy.sparse.linalg import splu  # noqa: PLC0415 - slow to import
+
         self.gram, self.noise, self.ranges = gram, noise, ranges
         symmetric = {"SymmetricMode": True}
         self._lu: Any = (
