@@ -107,7 +107,7 @@ def run(
         raise ConfigError("results go to a folder (out) or to a table (into), not both")
     destination: Destination = ResultTable(into or FORCED_SOURCE) if out is None else ResultFolder(Path(out))
     choice = ColumnChoice(id_column=id_column, ra_column=ra_column, dec_column=dec_column, unit=unit)
-    with _errors_by_their_names(), _cursor_of(database) as con:
+    with errors_by_their_names(), _cursor_of(database) as con:
         _require_open(con)
         if config is None:
             config = MeasurementConfig() if isinstance(database, str | Path) else config_of(con)
@@ -130,7 +130,7 @@ def _cursor_of(database: duckdb.DuckDBPyConnection | str | Path) -> Iterator[duc
 
 
 @contextmanager
-def _errors_by_their_names() -> Iterator[None]:
+def errors_by_their_names() -> Iterator[None]:
     """Turn what DuckDB raises into errors of ours and, where that is what it was, an interrupt."""
     try:
         yield

@@ -69,7 +69,7 @@ def test_the_help_documents_every_exit_code(cli):
         assert f"{code.value} {code.meaning}" in text
 
 
-def test_the_command_line_imports_nothing_heavy():
+def test_no_help_imports_anything_heavy():
     heavy = (
         "numpy",
         "astropy",
@@ -81,8 +81,16 @@ def test_the_command_line_imports_nothing_heavy():
         "rich",
         "prompt_toolkit",
     )
-    done = _process("-c", "import sys, forcedsql.cli.main; print(*sys.modules)")
-    assert set(done.stdout.split()) & set(heavy) == set()
+    helps = [[], *([name] for name in COMMANDS), ["extension", "install"], ["extension", "path"]]
+    done = _process(
+        "-c",
+        "import sys; from forcedsql.cli.main import main\n"
+        f"codes = [main([*words, '--help']) for words in {helps!r}]\n"
+        "print('modules', *codes, *sys.modules)",
+    )
+    words = done.stdout.split("modules ")[-1].split()
+    assert words[: len(helps)] == ["0"] * len(helps)
+    assert set(words) & set(heavy) == set()
 
 
 def test_the_module_runs_as_the_command():

@@ -14,6 +14,7 @@ from prompt_toolkit.output import DummyOutput
 from forcedsql.cli import shell as shell_module
 from forcedsql.cli.completion import SqlCompleter
 from forcedsql.cli.shell import Shell, history_file, is_complete, make_session
+from forcedsql.config import MeasurementConfig
 from forcedsql.database import connect
 from tests.cli.conftest import VISIT
 from tests.cli.test_query import ENDLESS
@@ -194,3 +195,23 @@ def test_the_prompt_is_built_with_history_and_completion(con, monkeypatch, tmp_p
     assert session.completer is not None
     assert session.history is not None
     assert shell_module.history_file() == tmp_path / "forcedsql" / "history"
+
+
+@pytest.mark.parametrize("outdated", [False, True])
+def test_the_stock_shell_gets_what_a_read_only_file_lacks(database, monkeypatch, outdated):
+    if outdated:
+        with connect(database) as con:
+            con.execute("CREATE OR REPLACE MACRO forcedsql_schema_digest() AS 'old'")
+    started = []
+    monkeypatch.setattr("forcedsql.extension.files.packaged_extension", lambda: "extension")
+    monkeypatch.setattr("forcedsql.extension.stock_shell.find_shell", lambda: "duckdb")
+    monkeypatch.setattr(
+        "forcedsql.extension.stock_shell.replace_by_shell",
+        lambda shell, path, config, **options: started.append((shell, path, options)),
+    )
+    shell_module.start_stock_shell(str(database), MeasurementConfig(), read_only=True, arguments=["-csv"])
+    ((shell, path, options),) = started
+    assert (shell, path, options["arguments"]) == ("duckdb", str(database), ["-csv"])
+    assert any("TEMP MACRO ab_mag" in statement for statement in options["first"]) == outdated
+    shell_module.start_stock_shell(":memory:", MeasurementConfig(), read_only=False, arguments=[])
+    assert len(started) == 1

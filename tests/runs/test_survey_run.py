@@ -4,6 +4,7 @@ import os
 import shutil
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,6 +16,7 @@ from forcedsql.database import ingest, load_catalog
 from forcedsql.errors import ConfigError, DatabaseError, OutputError
 from forcedsql.runs import run
 from forcedsql.runs.result_files import result_path
+from forcedsql.runs.survey_run import errors_by_their_names
 from forcedsql.simulate.bad_files import FAULTS
 from tests.runs.conftest import EXPOSURES, OUTSIDE, content_hash, folder_rows, table_rows
 
@@ -380,3 +382,22 @@ def test_a_run_that_was_killed_is_no_longer_said_to_run(con, out):
     assert con.execute("SELECT status FROM measurement_run WHERE run_id = 'old'").fetchall() == [
         ("interrupted",)
     ]
+
+
+def test_what_the_database_says_becomes_an_error_of_ours():
+    with pytest.raises(DatabaseError, match=r"^the database failed: Catalog Error: no table$"):
+        fail_with(duckdb.CatalogException("Catalog Error: no table\nLINE 1"))
+    with pytest.raises(KeyboardInterrupt):
+        fail_with(RuntimeError("Query interrupted"))
+    with pytest.raises(RuntimeError, match="else"):
+        fail_with(RuntimeError("something else"))
+
+
+def fail_with(problem: Exception) -> None:
+    with errors_by_their_names():
+        raise problem
+
+
+def test_the_package_names_what_it_has():
+    with pytest.raises(AttributeError, match=r"'forcedsql\.runs' has no attribute 'nosuch'"):
+        _ = forcedsql.runs.nosuch
