@@ -152,7 +152,8 @@ def test_a_hostile_pickle_is_refused_by_the_name_of_what_it_asks_for(name, tmp_p
     assert not trace.exists()
     assert len(str(caught.value)) < 300
     assert "\n" not in str(caught.value)
-    assert seconds < 1
+    # The time that any file may take (docs/robustness.md), on a slow machine and under a tracer too.
+    assert seconds < 5
 
 
 @pytest.mark.parametrize("name", HOSTILE)
