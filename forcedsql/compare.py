@@ -66,17 +66,8 @@ def compare_fluxes(
     TableError
         If a table or a column is not there.
     """
-    return _macro(
-        con,
-        "compare_fluxes($measured, $reference, $flux, reference_flux := $reference_flux, "
-        "measured_id := $measured_id, reference_id := $reference_id)",
-        measured=measured,
-        reference=reference,
-        flux=flux,
-        reference_flux=reference_flux,
-        measured_id=measured_id,
-        reference_id=reference_id,
-    )
+    names = {"reference_flux": reference_flux, "measured_id": measured_id, "reference_id": reference_id}
+    return _macro(con, "compare_fluxes", measured, reference, flux, **names)
 
 
 def compare_summary(
@@ -111,18 +102,8 @@ def compare_summary(
     TableError
         If a table or a column is not there.
     """
-    return _macro(
-        con,
-        "compare_summary($measured, $reference, $flux, bin := $bin, reference_flux := $reference_flux, "
-        "measured_id := $measured_id, reference_id := $reference_id)",
-        measured=measured,
-        reference=reference,
-        flux=flux,
-        bin=bin_width,
-        reference_flux=reference_flux,
-        measured_id=measured_id,
-        reference_id=reference_id,
-    )
+    names = {"reference_flux": reference_flux, "measured_id": measured_id, "reference_id": reference_id}
+    return _macro(con, "compare_summary", measured, reference, flux, bin=bin_width, **names)
 
 
 def compare_exposures(
@@ -161,21 +142,9 @@ def compare_exposures(
     TableError
         If a table or a column is not there.
     """
-    rows = _macro(
-        con,
-        "compare_exposures($measured, $reference, $flux, group_column := $by, brightest := $brightest, "
-        "faintest := $faintest, reference_flux := $reference_flux, measured_id := $measured_id, "
-        "reference_id := $reference_id)",
-        measured=measured,
-        reference=reference,
-        flux=flux,
-        by=by,
-        brightest=brightest,
-        faintest=faintest,
-        reference_flux=reference_flux,
-        measured_id=measured_id,
-        reference_id=reference_id,
-    )
+    names = {"reference_flux": reference_flux, "measured_id": measured_id, "reference_id": reference_id}
+    chosen = {"group_column": by, "brightest": brightest, "faintest": faintest}
+    rows = _macro(con, "compare_exposures", measured, reference, flux, **chosen, **names)
     return rows.rename_columns([by, *rows.column_names[1:]])
 
 
@@ -189,16 +158,19 @@ def has_column(con: "duckdb.DuckDBPyConnection", table: str, column: str) -> boo
     return bool(found)
 
 
-def _macro(con: "duckdb.DuckDBPyConnection", call: str, **values: Any) -> pa.Table:
+def _macro(
+    con: "duckdb.DuckDBPyConnection", name: str, measured: str, reference: str, flux: str, **options: Any
+) -> pa.Table:
+    """Return the rows of a macro of ``sql/compare.sql``; `options` are its named parameters."""
     import duckdb  # noqa: PLC0415 - comparing arrays needs no database
 
+    named = "".join(f", {option} := ${option}" for option in options)
+    values = {"measured": measured, "reference": reference, "flux": flux, **options}
     try:
-        return con.sql(f"FROM {call}", params=values).to_arrow_table()
+        return con.sql(f"FROM {name}($measured, $reference, $flux{named})", params=values).to_arrow_table()
     except duckdb.Error as error:
-        tables = f"{values['measured']!r} and {values['reference']!r}"
-        raise TableError(
-            f"cannot compare {values['flux']} of {tables}: {str(error).splitlines()[0]}"
-        ) from error
+        reason = str(error).splitlines()[0]
+        raise TableError(f"cannot compare {flux} of {measured!r} and {reference!r}: {reason}") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -294,9 +266,8 @@ class FluxComparison:
         reference_flux: str | None = None,
     ) -> dict[str, Self]:
         """Compare as `from_sql` does, apart for each value of the column `by` of the measured table."""
-        call = "compare_in_groups($measured, $reference, $flux, $by, $reference_flux, NULL, NULL)"
-        tables = {"measured": measured, "reference": reference}
-        rows = _macro(con, call, **tables, flux=flux, by=by, reference_flux=reference_flux)
+        names = {"reference_flux": reference_flux, "measured_id": None, "reference_id": None}
+        rows = _macro(con, "compare_in_groups", measured, reference, flux, group_column=by, **names)
         groups = rows["by_group"].cast(pa.string()).fill_null("").combine_chunks()
         return {
             value: cls.from_table(rows.filter(pc.equal(groups, value)))
