@@ -60,11 +60,11 @@ def exposure_file(tmp_path, monkeypatch, opened) -> Callable[..., Path]:
 
     made: dict[Path, Exposure] = {}
 
-    def open_made(path, layout="", options=None):
+    def open_made(path, layout="", options=None, **others):
         opened.append(Path(path))
         if Path(path) in made:
             return lazy.OpenedFile(made[Path(path)], "")
-        return real(path, layout, options)
+        return real(path, layout, options, **others)
 
     real = lazy.open_lazily
     monkeypatch.setattr(lazy, "open_lazily", open_made)
