@@ -6,18 +6,22 @@
 
 -- One position on every registered exposure that contains it, in order of time.
 CREATE OR REPLACE MACRO forced_lightcurve(ra, "dec") AS TABLE
-    SELECT
-        e.exposure_id,
-        e.kind,
-        e.mjd,
-        e.band,
-        e.visit,
-        e.detector,
-        e.flux_unit,
-        unnest("forced_photometry: open this database with forcedsql.connect() or 'forcedsql shell'"(
-            e.exposure_id, p.at_ra, p.at_dec))
-    FROM (SELECT ra::DOUBLE AS at_ra, "dec"::DOUBLE AS at_dec) p, LATERAL (FROM exposures_at(p.at_ra, p.at_dec)) e
-    ORDER BY e.mjd, e.exposure_id;
+    SELECT m.* EXCLUDE (measured), unnest(m.measured)
+    FROM (
+        SELECT
+            e.exposure_id,
+            e.kind,
+            e.mjd,
+            e.band,
+            e.visit,
+            e.detector,
+            e.flux_unit,
+            "forced_photometry: open this database with forcedsql.connect() or 'forcedsql shell'"(
+                e.exposure_id, p.at_ra, p.at_dec) AS measured
+        FROM (SELECT ra::DOUBLE AS at_ra, "dec"::DOUBLE AS at_dec) p,
+             LATERAL (FROM exposures_at(p.at_ra, p.at_dec)) e
+    ) m
+    ORDER BY m.mjd, m.exposure_id;
 
 -- The rows of one object in results of runs, in order of time.  results names the table or view that
 -- holds them: the table that a run wrote into, or what forcedsql.attach_results made of its files.

@@ -1,7 +1,8 @@
 -- Forced photometry: every row of a table of positions gives one row, in the same order.
 --
 -- The functions that these macros call are made by forcedsql for its own connections.  They go
--- by names that say so, because that is what a shell without them prints.
+-- by names that say so, because that is what a shell without them prints.  Each is called in a
+-- subquery of its own, whose result is taken apart outside: DuckDB evaluates it once that way.
 
 -- Helper: ', "column" AS name' where a column is named, and nothing otherwise.
 CREATE OR REPLACE MACRO select_as(column_name, name) AS
@@ -110,9 +111,14 @@ CREATE OR REPLACE MACRO forced_photometry(exposure_id, positions, id := NULL, ra
         p.id,
         p.ra,
         p."dec",
-        unnest("forced_photometry: open this database with forcedsql.connect() or 'forcedsql shell'"(
-            exposure_id, p.at_ra, p.at_dec))
-    FROM positions_at(exposure_id, positions, id := id, ra := ra, "dec" := "dec") p;
+        unnest(p.measured)
+    FROM (
+        SELECT
+            m.*,
+            "forced_photometry: open this database with forcedsql.connect() or 'forcedsql shell'"(
+                exposure_id, m.at_ra, m.at_dec) AS measured
+        FROM positions_at(exposure_id, positions, id := id, ra := ra, "dec" := "dec") m
+    ) p;
 
 -- The same with the columns of the LSST driver (ForcedMeasurementDriverTask): coordinates in
 -- radians, slot_* aliases, and no parents or children.
@@ -124,6 +130,11 @@ CREATE OR REPLACE MACRO forced_measurement(exposure_id, positions, id := NULL, r
         p.id AS objectId,
         0::BIGINT AS parentObjectId,
         0::INTEGER AS deblend_nChild,
-        unnest("forced_measurement: open this database with forcedsql.connect() or 'forcedsql shell'"(
-            exposure_id, p.at_ra, p.at_dec))
-    FROM positions_at(exposure_id, positions, id := id, ra := ra, "dec" := "dec") p;
+        unnest(p.measured)
+    FROM (
+        SELECT
+            m.*,
+            "forced_measurement: open this database with forcedsql.connect() or 'forcedsql shell'"(
+                exposure_id, m.at_ra, m.at_dec) AS measured
+        FROM positions_at(exposure_id, positions, id := id, ra := ra, "dec" := "dec") m
+    ) p;

@@ -54,7 +54,22 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True, slots=True)
 class SqlFunction:
-    """One function as DuckDB sees it: its names, its types, and what it calls."""
+    """One function as DuckDB sees it: its types, and what it calls.
+
+    Parameters
+    ----------
+    names : tuple of str
+        The first is for people.  The others are for the macros of ``sql/``, which evaluate the
+        function in a subquery of its own; they claim side effects, without which DuckDB would
+        copy the call into a filter on its result, and measure twice.
+    parameters : tuple of str
+        SQL types.
+    returns : str
+        SQL type.
+    call : callable
+    kind : str
+        "arrow" for one that takes Arrow columns, "native" for one that takes nothing.
+    """
 
     names: tuple[str, ...]
     parameters: tuple[str, ...]
@@ -72,6 +87,7 @@ class SqlFunction:
                 return_type=self.returns,
                 type=PythonUDFType.ARROW if self.kind == "arrow" else PythonUDFType.NATIVE,
                 null_handling=FunctionNullHandling.SPECIAL,
+                side_effects=name != self.names[0],
             )
 
 

@@ -1,6 +1,7 @@
 """Columns as bytes: ``src/columns.h`` says how they lie, this is the worker's side of it."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -68,15 +69,19 @@ class ColumnReader:
 
     def _ends(self, count: int) -> AnyArray:
         ends = self._array(_INT32, count + 1).copy()  # checked, and not to be changed afterwards
-        if ends[0] != 0 or (np.diff(ends) < 0).any():
+        if ends[0] != 0 or (ends[1:] < ends[:-1]).any():
             raise ProtocolError("the ends of lists or strings do not follow each other")
         return ends
 
     def _strings(self, count: int, valid: AnyArray | None) -> pa.DictionaryArray:
         (different,) = self._array(_INT64, 1).tolist()
-        codes = self._array(_INT32, count).copy()
+        if different == 1:
+            return self._one_string(count, valid)
+        codes = self._array(_INT32, count if different else 0).copy()
         ends = self._ends(different)
         text = self._array(_UINT8, int(ends[-1]))
+        if different == 0:
+            codes = np.zeros(count, _INT32)
         used = codes if valid is None else codes[valid]
         if ((used < 0) | (used >= different)).any():
             raise ProtocolError("a string has a number that none has")
@@ -87,10 +92,27 @@ class ColumnReader:
             raise ProtocolError(f"a string cannot be read: {error}") from None
         return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32(), mask=_mask(valid)), strings)
 
+    def _one_string(self, count: int, valid: AnyArray | None) -> pa.DictionaryArray:
+        """Return the same string for every row: the exposure of most chunks, so it is worth a short way."""
+        begin, end = self._array(_INT32, 2).tolist()
+        if begin != 0:
+            raise ProtocolError("a string does not begin where it should")
+        try:
+            strings = pa.array([self._array(_UINT8, end).tobytes().decode()], pa.string())
+        except UnicodeDecodeError as error:
+            raise ProtocolError(f"a string cannot be read: {error}") from None
+        codes = _zeros(count) if valid is None else pa.array(np.zeros(count, _INT32), mask=~valid)
+        return pa.DictionaryArray.from_arrays(codes, strings, safe=False)
+
     def _lists(self, kind: SqlType, count: int, valid: AnyArray | None) -> pa.ListArray:
         ends = self._ends(count)
         elements = self.read(kind.fields[0][1], int(ends[-1]))
         return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), elements, mask=_pa_mask(valid))
+
+
+@lru_cache(maxsize=1)
+def _zeros(count: int) -> pa.Array:
+    return pa.array(np.zeros(count, _INT32))
 
 
 def _mask(valid: AnyArray | None) -> AnyArray | None:
@@ -160,7 +182,8 @@ class ColumnWriter:
     def _add_strings(self, column: pa.Array) -> None:
         encoded = column.cast(pa.string()).dictionary_encode()
         self._put(np.array([len(encoded.dictionary)], _INT64))
-        self._put(encoded.indices.fill_null(0).to_numpy(zero_copy_only=False).astype(_INT32))
+        if len(encoded.dictionary) > 1:
+            self._put(encoded.indices.fill_null(0).to_numpy(zero_copy_only=False).astype(_INT32))
         texts = [str(text).encode() for text in encoded.dictionary.to_pylist()]
         self._put(np.cumsum([0, *map(len, texts)]).astype(_INT32))
         self._put(np.frombuffer(b"".join(texts), _UINT8))

@@ -12,7 +12,7 @@ from enum import IntEnum
 from forcedsql.errors import ForcedSQLError
 
 MAGIC = 0x57515346
-VERSION = 1
+VERSION = 2
 LARGEST_INLINE = 1 << 28
 
 _HEADER = struct.Struct("<IHHQQQQ")
@@ -28,6 +28,9 @@ class FrameKind(IntEnum):
     FAILURE = 5
     LOOKUP = 6
     ROWS = 7
+
+
+_KINDS = frozenset(FrameKind)
 
 
 class ProtocolError(ForcedSQLError):
@@ -92,10 +95,13 @@ class FrameSocket:
         if header is None:
             return None
         magic, version, kind, sequence, offset, size, length = _HEADER.unpack(header)
-        if magic != MAGIC or kind not in FrameKind.__members__.values():
+        if magic != MAGIC or kind not in _KINDS:
             raise ProtocolError(f"a frame begins with {header[:8]!r}")
         if version != VERSION:
-            raise ProtocolError(f"the extension speaks version {version} of the protocol, not {VERSION}")
+            raise ProtocolError(
+                f"the extension speaks version {version} of the protocol, not {VERSION}; "
+                "run: forcedsql extension install"
+            )
         if length > LARGEST_INLINE:
             raise ProtocolError(f"a frame of {length} bytes is too long")
         data = self._exactly(length)

@@ -30,9 +30,7 @@ COADD = "coadd:5063:14:i"
 
 @pytest.fixture(scope="session")
 def extension() -> Path:
-    """The compiled extension, or the one that FORCEDSQL_TEST_EXTENSION names: one with sanitizers."""
-    if other := os.environ.get("FORCEDSQL_TEST_EXTENSION"):
-        return Path(other)
+    """The extension as it was compiled, with sanitizers or without."""
     try:
         return packaged_extension()
     except ForcedSQLError as error:

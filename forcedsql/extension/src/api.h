@@ -65,6 +65,7 @@ enum { DUCK_BOOLEAN = 1, DUCK_INTEGER = 4, DUCK_BIGINT = 5, DUCK_FLOAT = 10, DUC
     X(210, void, destroy_scalar_function, (duck_function *)) \
     X(211, void, scalar_function_set_name, (duck_function, const char *)) \
     X(213, void, scalar_function_set_special_handling, (duck_function)) \
+    X(214, void, scalar_function_set_volatile, (duck_function)) \
     X(215, void, scalar_function_add_parameter, (duck_function, duck_type)) \
     X(216, void, scalar_function_set_return_type, (duck_function, duck_type)) \
     X(217, void, scalar_function_set_extra_info, (duck_function, void *, duck_destroy *)) \

@@ -3,8 +3,8 @@
    A column of n rows is, each part starting at a multiple of eight bytes:
      8 bytes, 1 if there are NULLs; then n bytes, 0 where there is one
      numbers and booleans: n values
-     strings: 8 bytes, the number d of different ones; n codes of 32 bits; d + 1 ends of 32 bits
-              from 0 on; the characters
+     strings: 8 bytes, the number d of different ones; n codes of 32 bits if there are two or more;
+              d + 1 ends of 32 bits from 0 on; the characters
      lists: n + 1 ends of 32 bits from 0 on; the column of all elements
      structs: the columns of the fields */
 #ifndef FORCEDSQL_COLUMNS_H

@@ -40,7 +40,7 @@ static int32_t int32_at(const uint8_t *values, idx_t row) {
 
 static bool decode_strings(struct reader *reader, duck_vector vector, idx_t count, struct placement to) {
     int64_t different = reader_i64(reader);
-    const uint8_t *codes = reader_array(reader, count, sizeof(int32_t));
+    const uint8_t *codes = different < 2 ? NULL : reader_array(reader, count, sizeof(int32_t));
     reader_align(reader);
     if (different < 0 || different > INT32_MAX) return false;
     const uint8_t *ends = reader_array(reader, (uint64_t)different + 1, sizeof(int32_t));
@@ -51,7 +51,7 @@ static bool decode_strings(struct reader *reader, duck_vector vector, idx_t coun
     reader_align(reader);
     if (!text || reader->failed) return false;
     for (idx_t i = 0; i < count; i++) {
-        int32_t code = int32_at(codes, i);
+        int32_t code = codes ? int32_at(codes, i) : 0;
         if (different == 0 || code < 0 || code >= different) {
             duck.vector_assign_string_element_len(vector, place_of(to, i), "", 0);
             continue;

@@ -50,16 +50,26 @@ const char *string_text(const duck_string *string) {
 }
 
 bool strings_are_equal(const duck_string *a, const duck_string *b) {
+    /* Those of one chunk often share their characters, or have them inline. */
+    if (!memcmp(a, b, sizeof *a)) return true;
     if (a->length != b->length) return false;
     const char *left = string_text(a), *right = string_text(b);
     return left == right || !memcmp(left, right, a->length);
 }
 
+static uint64_t mix(uint64_t hash, const char *text, size_t size) {
+    uint64_t word = 0;
+    memcpy(&word, text, size);
+    hash = (hash ^ word) * 0x9E3779B97F4A7C15u;
+    return hash ^ hash >> 32;
+}
+
 uint64_t string_hash(const duck_string *string) {
     const char *text = string_text(string);
-    uint64_t hash = 14695981039346656037u;
-    for (uint32_t i = 0; i < string->length; i++) hash = (hash ^ (uint8_t)text[i]) * 1099511628211u;
-    return hash ^ hash >> 32;
+    uint64_t hash = string->length;
+    size_t place = 0, whole = string->length - string->length % sizeof(uint64_t);
+    for (; place < whole; place += sizeof(uint64_t)) hash = mix(hash, text + place, sizeof(uint64_t));
+    return mix(hash, text + place, string->length - whole);
 }
 
 static int32_t code_of(struct dictionary *dictionary, const duck_string *string) {
@@ -98,6 +108,7 @@ static void put_codes(struct buffer *buffer, struct dictionary *dictionary, cons
         int32_t written = before ? code : 0;
         memcpy(buffer->data + place + sizeof written * i, &written, sizeof written);
     }
+    if (dictionary->size < 2) buffer->size = place;
     buffer_align(buffer);
 }
 

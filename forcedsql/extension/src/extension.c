@@ -80,15 +80,18 @@ static void run_function(duck_info info, duck_chunk chunk, duck_vector output) {
     buffer_free(&why);
 }
 
+/* Register a function by one of its names.  Those after the first are for macros, see SqlFunction
+   in forcedsql/database/functions.py: DuckDB is not to copy such a call into a filter. */
 static bool register_function(duck_connection connection, struct extension *extension, uint32_t index,
-                              const char *name) {
+                              uint32_t place) {
     const struct function *function = &extension->descriptor.functions[index];
     struct share *share = malloc(sizeof *share);
     if (!share) return false;
     *share = (struct share){extension, index};
     atomic_fetch_add(&extension->shares, 1);
     duck_function made = duck.create_scalar_function();
-    duck.scalar_function_set_name(made, name);
+    duck.scalar_function_set_name(made, function->names.items[place]);
+    if (place > 0) duck.scalar_function_set_volatile(made);
     for (uint32_t i = 0; i < function->parameter_count; i++) {
         duck_type type = type_logical(&function->parameters[i]);
         duck.scalar_function_add_parameter(made, type);
@@ -186,7 +189,7 @@ static const char *load(duck_connection connection, char *text, size_t room) {
     for (uint32_t i = 0; !wrong && i < extension->descriptor.function_count; i++) {
         const struct texts *names = &extension->descriptor.functions[i].names;
         for (uint32_t k = 0; !wrong && k < names->count; k++) {
-            if (register_function(connection, extension, i, names->items[k])) continue;
+            if (register_function(connection, extension, i, k)) continue;
             snprintf(text, room, "the function %s cannot be registered", names->items[k]);
             wrong = text;
         }

@@ -150,7 +150,11 @@ bool registry_read(struct registry *registry, duck_connection connection, const 
         done = done && each_row(connection, queries[1], names.name[i], take_layout, &layouts);
         free(names.name[i]);
     }
-    registry->shown = names.shown ? names.shown : strdup("the databases that were open when forcedsql was loaded");
+    const char *shown = names.shown ? names.shown : "the open databases";
+    if (asprintf(&registry->shown, "%s, as it was when this shell loaded forcedsql (start it again after a change)",
+                 shown) < 0)
+        registry->shown = NULL;
+    free(names.shown);
     return done && registry->shown;
 }
 
