@@ -15,8 +15,10 @@ from typer.testing import CliRunner
 import forcedsql
 from forcedsql.cli.main import app
 from forcedsql.config import MeasurementConfig, describe_options
+from forcedsql.database.functions import SqlFunction, sql_functions
 from forcedsql.database.macros import FILES
 from forcedsql.database.registry import registry_tables
+from forcedsql.database.session import Session
 from forcedsql.plugins import plugin_names
 from forcedsql.resources import sql_dir
 from forcedsql.schema import FLUX, lsst_schema, source_schema
@@ -57,12 +59,17 @@ def macros() -> Iterator[Macro]:
 
 
 def sql_page() -> str:
-    """Return the page on SQL: macros and views, file by file."""
+    """Return the page on SQL: functions that look at pixels, then macros and views, file by file."""
     lines = [
         "# SQL",
         "",
         "Made from the comments in [sql/](https://github.com/forcedsql/forcedsql/tree/main/sql).",
     ]
+    lines += ["", "## Functions that look at pixels", ""]
+    for function in functions():
+        returns = _shortened(function.returns)
+        lines += [f"### `{function.names[0]}({', '.join(function.parameters)})`", ""]
+        lines += [f"*value, {returns}* · {function.meaning}", ""]
     for file in FILES:
         lines += ["", f"## {file}", ""]
         for macro in macros():
@@ -70,6 +77,17 @@ def sql_page() -> str:
                 kind = "table" if macro.is_table else "value"
                 lines += [f"### `{macro.name}{macro.arguments}`", "", f"*{kind}* · {macro.comment}", ""]
     return "\n".join(lines) + "\n"
+
+
+def functions() -> tuple[SqlFunction, ...]:
+    """Return every SQL function of the default configuration."""
+    session = Session(shown="", database="", config=MeasurementConfig(), cache_bytes=0)
+    return sql_functions(session)
+
+
+def _shortened(sql_type: str) -> str:
+    """Return a SQL type, of a long struct only that it is one."""
+    return sql_type if len(sql_type) < 50 else "STRUCT(...)" + "[]" * sql_type.endswith("[]")
 
 
 def tables_page() -> str:

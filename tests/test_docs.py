@@ -106,6 +106,15 @@ def test_every_macro_of_a_database_is_on_the_page(pages):
     assert {name for (name,) in rows} - {"forcedsql_schema_digest"} == {m.name for m in pages.macros()}
 
 
+def test_every_function_that_looks_at_pixels_is_described(pages):
+    page = pages.sql_page()
+    found = pages.functions()
+    assert {"forced_phot", "sky_to_pixel", "cutout", "forcedsql_config"} <= {f.names[0] for f in found}
+    for function in found:
+        assert len(function.meaning) > 20, function.names[0]
+        assert f"`{function.names[0]}({', '.join(function.parameters)})`" in page
+
+
 def test_every_command_argument_and_option_has_help_and_is_on_the_page(pages):
     found = dict(pages.commands())
     assert {("measure",), ("extension", "install")} <= set(found)

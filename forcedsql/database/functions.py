@@ -6,7 +6,7 @@ call per group.  A NULL exposure gives NULL; a NULL or NaN position gives a flag
 
 import json
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any, TypeVar
@@ -48,6 +48,30 @@ _SQL_TYPES = {
     pa.bool_(): "BOOLEAN",
 }
 
+_AT_SKY = {"exposure_id": "VARCHAR", "ra": "DOUBLE", "dec": "DOUBLE"}
+_AT_PIXEL = {"exposure_id": "VARCHAR", "x": "DOUBLE", "y": "DOUBLE"}
+_MOVING = {**_AT_SKY, "pm_ra": "DOUBLE", "pm_dec": "DOUBLE", "parallax": "DOUBLE", "ref_epoch": "DOUBLE"}
+_AT_LISTS = {
+    "exposure_id": "VARCHAR",
+    **dict.fromkeys(("ra", "dec", "other_ra", "other_dec"), "DOUBLE[]"),
+}
+
+MEANINGS = {
+    "forced_phot": "Everything that is measured at one position (degrees), with columns named as in the DP1 "
+    "Source table. A NULL or NaN position gives a flagged result, a NULL exposure gives NULL.",
+    "forced_phot_lsst": "The same with the column names of the LSST driver.",
+    "forced_phot_joint": "Forced photometry of all positions of an image at once: those that overlap are "
+    "fitted together. The other positions are fitted but give nothing.",
+    "move_position": "Where a source with a proper motion (mas/yr, that of ra with cos dec) and a parallax "
+    "(mas) at a Julian year is seen in the middle of an exposure, in degrees.",
+    "sky_to_pixel": "Pixel of a position, in the parent frame of the image: the first pixel is (x0, y0).",
+    "pixel_to_sky": "ICRS position of a pixel, in degrees.",
+    "psf_image": "Image of the PSF at a pixel, as rows of columns, with a sum of about 1.",
+    "cutout": "Square of size pixels on a side around a position, as rows of columns; NaN outside the image.",
+    "forcedsql_config": "The configuration by which this database's functions measure, as JSON.",
+}
+"""What the documentation says of each function, by its first name."""
+
 Columns = dict[str, AnyArray]
 Value = TypeVar("Value")
 
@@ -62,19 +86,22 @@ class SqlFunction:
         The first is for people.  The others are for the macros of ``sql/``, which evaluate the
         function in a subquery of its own; they claim side effects, without which DuckDB would
         copy the call into a filter on its result, and measure twice.
-    parameters : tuple of str
-        SQL types.
+    parameters : mapping of str to str
+        SQL types by the names that the documentation has for them.
     returns : str
         SQL type.
     call : callable
+    meaning : str
+        For the documentation, one sentence or two.
     kind : str
         "arrow" for one that takes Arrow columns, "native" for one that takes nothing.
     """
 
     names: tuple[str, ...]
-    parameters: tuple[str, ...]
+    parameters: Mapping[str, str]
     returns: str
     call: Callable[..., Any]
+    meaning: str
     kind: str = "arrow"
 
     def register(self, con: duckdb.DuckDBPyConnection) -> None:
@@ -83,7 +110,7 @@ class SqlFunction:
             con.create_function(
                 name,
                 self.call,
-                parameters=list(self.parameters),
+                parameters=list(self.parameters.values()),
                 return_type=self.returns,
                 type=PythonUDFType.ARROW if self.kind == "arrow" else PythonUDFType.NATIVE,
                 null_handling=FunctionNullHandling.SPECIAL,
@@ -94,32 +121,31 @@ class SqlFunction:
 def sql_functions(session: Session) -> tuple[SqlFunction, ...]:
     """Return the functions of a session."""
     f = _Functions(session)
-    at_sky = ("VARCHAR", "DOUBLE", "DOUBLE")
-    lists = ("VARCHAR", *["DOUBLE[]"] * 4)
-    moving = (*at_sky, *["DOUBLE"] * 4)
     joint = JointPhotometry(session)
-    image = "DOUBLE[][]"
-    table: list[tuple[str, str | None, tuple[str, ...], str, Callable[..., pa.Array]]] = [
-        ("forced_phot", "forced_photometry", at_sky, _struct_sql(f.source), f.forced_phot),
-        ("forced_phot_lsst", "forced_measurement", at_sky, _struct_sql(f.lsst), f.forced_phot_lsst),
-        ("forced_phot_joint", "forced_photometry_joint", lists, _struct_sql(joint.fields) + "[]", joint),
-        ("move_position", "move_position", moving, _struct_sql(_types("ra", "dec")), f.move_position),
-        ("sky_to_pixel", None, at_sky, _struct_sql(_types("x", "y")), f.sky_to_pixel),
-        ("pixel_to_sky", None, at_sky, _struct_sql(_types("ra", "dec")), f.pixel_to_sky),
-        ("psf_image", None, at_sky, image, f.psf_image),
-        ("cutout", None, (*at_sky, "INTEGER"), image, f.cutout),
-    ]
+    source, lsst = _struct_sql(f.source), _struct_sql(f.lsst)
+    sky, pixel = _struct_sql(_types("ra", "dec")), _struct_sql(_types("x", "y"))
+    joint_structs = _struct_sql(joint.fields) + "[]"
     config = json.dumps(session.config.to_mapping())
-    measuring = tuple(
+    return (
+        _measuring("forced_phot", _AT_SKY, source, f.forced_phot, "forced_photometry"),
+        _measuring("forced_phot_lsst", _AT_SKY, lsst, f.forced_phot_lsst, "forced_measurement"),
+        _measuring("forced_phot_joint", _AT_LISTS, joint_structs, joint, "forced_photometry_joint"),
+        _measuring("move_position", _MOVING, sky, f.move_position, "move_position"),
+        _measuring("sky_to_pixel", _AT_SKY, pixel, f.sky_to_pixel),
+        _measuring("pixel_to_sky", _AT_PIXEL, sky, f.pixel_to_sky),
+        _measuring("psf_image", _AT_PIXEL, "DOUBLE[][]", f.psf_image),
+        _measuring("cutout", {**_AT_SKY, "size": "INTEGER"}, "DOUBLE[][]", f.cutout),
         SqlFunction(
-            (name,) if macro is None else (name, f"{macro}: {OPEN_WITH_FORCEDSQL}"),
-            parameters,
-            returns,
-            _one_line_errors(call),
-        )
-        for name, macro, parameters, returns, call in table
+            ("forcedsql_config",), {}, "VARCHAR", lambda: config, MEANINGS["forcedsql_config"], "native"
+        ),
     )
-    return (*measuring, SqlFunction(("forcedsql_config",), (), "VARCHAR", lambda: config, "native"))
+
+
+def _measuring(
+    name: str, parameters: Mapping[str, str], returns: str, call: Callable[..., pa.Array], macro: str = ""
+) -> SqlFunction:
+    names = (name, f"{macro}: {OPEN_WITH_FORCEDSQL}") if macro else (name,)
+    return SqlFunction(names, parameters, returns, _one_line_errors(call), MEANINGS[name])
 
 
 class _Functions:

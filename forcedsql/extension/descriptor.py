@@ -61,7 +61,7 @@ def describe(function: "SqlFunction") -> DescribedFunction:
         If the extension has no such type.
     """
     constant = None if function.kind == "arrow" else str(function.call())
-    parameters = tuple(map(sql_type, function.parameters))
+    parameters = tuple(map(sql_type, function.parameters.values()))
     return DescribedFunction(function.names, parameters, sql_type(function.returns), constant)
 
 

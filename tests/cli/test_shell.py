@@ -4,11 +4,13 @@ import io
 import signal
 import sys
 import threading
+import time
 
 import pytest
 from prompt_toolkit.application import create_app_session
+from prompt_toolkit.application.current import AppSession, get_app_session
 from prompt_toolkit.document import Document
-from prompt_toolkit.input import create_pipe_input
+from prompt_toolkit.input import PipeInput, create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
 from forcedsql.cli import shell as shell_module
@@ -31,15 +33,23 @@ def typed(monkeypatch, tmp_path, cli):
     """Type at the shell of a database, as at a terminal."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
-    def run(database, keys, *later):
+    def run(database, keys, later=None):
         with create_pipe_input() as pipe, create_app_session(input=pipe, output=DummyOutput()):
             monkeypatch.setattr(sys, "stdin", _TerminalInput())
             pipe.send_text(keys)
-            for number, more in enumerate(later, start=1):
-                threading.Timer(0.5 * number, pipe.send_text, [more]).start()
+            if later is not None:
+                threading.Thread(target=_send_after, args=(get_app_session(), pipe, *later)).start()
             return cli("shell", "--built-in", database)
 
     return run
+
+
+def _send_after(session: AppSession, pipe: PipeInput, awaited: str, keys: str) -> None:
+    """Type keys when the line at the prompt ends in a text, or will not."""
+    end = time.monotonic() + 30.0
+    while time.monotonic() < end and not (session.app and session.app.current_buffer.text.endswith(awaited)):
+        time.sleep(0.01)
+    pipe.send_text(keys)
 
 
 class _TerminalInput(io.StringIO):
@@ -97,7 +107,8 @@ def test_an_error_does_not_end_the_shell(typed, database):
 
 def test_tab_completes(typed, database):
     # Completions arrive after the key, as for a person.
-    assert typed(database, "SELECT count(*) AS n FROM sourc\t", ";\r\x04").out == "  n\n428\n"
+    result = typed(database, "SELECT count(*) AS n FROM sourc\t", ("source", ";\r\x04"))
+    assert result.out == "  n\n428\n"
 
 
 def test_what_was_typed_is_remembered(typed, database, tmp_path):

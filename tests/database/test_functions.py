@@ -7,6 +7,7 @@ import pytest
 
 from forcedsql.config import MeasurementConfig
 from forcedsql.database import connect, functions, ingest
+from forcedsql.database.chunks import groups_by_id
 from forcedsql.measure.driver import measure_positions
 from forcedsql.schema import lsst_names, source_columns, struct_type
 
@@ -38,6 +39,19 @@ def calls(monkeypatch) -> list[int]:
         return measure_positions(exposure, ra, dec, config)
 
     monkeypatch.setattr(functions, "measure_positions", counted)
+    return counts
+
+
+@pytest.fixture
+def evaluated(monkeypatch) -> list[int]:
+    """Number of rows that DuckDB hands over in each call of a function."""
+    counts: list[int] = []
+
+    def counted(ids):
+        counts.append(len(ids))
+        return groups_by_id(ids)
+
+    monkeypatch.setattr(functions, "groups_by_id", counted)
     return counts
 
 
@@ -202,6 +216,26 @@ class TestCalls:
             make_exposure(), at["ra"].to_numpy(), at["dec"].to_numpy(), MeasurementConfig()
         )["psfFlux"]
         np.testing.assert_array_equal(kept["psfFlux"].to_numpy(), direct[kept["id"].to_numpy()])
+
+    @pytest.mark.parametrize(
+        "query",
+        [
+            "FROM forced_photometry('a', points) WHERE psfFlux > 0",
+            "SELECT psfFlux, x FROM forced_photometry('a', points) WHERE psfFlux > 0 AND psfFluxErr > 0",
+            "FROM forced_measurement('a', points) WHERE base_PsfFlux_flux > 0 ORDER BY objectId",
+            "SELECT id FROM forced_photometry('a', points) JOIN points USING (id) WHERE psfFlux > 0",
+        ],
+    )
+    def test_a_macro_evaluates_each_row_once_whatever_is_asked_of_its_result(
+        self, survey, at, evaluated, query
+    ):
+        # Workers divide the rows of each call anew, and would measure those of a second call again.
+        assert 1000 < survey.sql(query).to_arrow_table().num_rows < 5000
+        assert sum(evaluated) == 5000
+
+    def test_a_filter_on_the_positions_comes_before_the_measurement(self, survey, at, evaluated):
+        survey.sql("FROM forced_photometry('a', points) WHERE id < 10").to_arrow_table()
+        assert sum(evaluated) == 10
 
 
 def test_the_lsst_struct_has_the_same_values_under_its_names(survey):

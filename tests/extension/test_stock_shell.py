@@ -63,7 +63,8 @@ def test_every_table_is_equal_to_the_bit_to_pythons(shell, database, tmp_path):
 def test_an_unknown_exposure_is_one_error_that_says_what_to_do(shell, database):
     done = shell.run(database, "SELECT forced_phot('visit:1:1', 53.2, -28.2)")
     assert done.returncode == 1
-    assert f"no exposure 'visit:1:1' is registered in {database}; 'FROM exposure' lists" in done.stderr
+    assert f"no exposure 'visit:1:1' is registered in {database}, as it was when this shell" in done.stderr
+    assert "(start it again after a change); 'FROM exposure' lists" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
 
 
