@@ -26,17 +26,19 @@ ROWS, EXPOSURES, POSITIONS = 4_000_000, 8, 50_000
 def test_a_call_of_nothing(tmp_path):
     with open_echo(packaged_extension(), echo_descriptor(tmp_path)) as con:
         con.execute("SET threads = 1")
-        con.execute("CREATE TABLE t AS SELECT i::DOUBLE AS v FROM range(?) r(i)", [ROWS])
+        con.execute("CREATE TABLE t AS SELECT 'visit:1:1' AS e, i::DOUBLE AS v FROM range(?) r(i)", [ROWS])
         con.sql("SELECT echo_double(v) FROM t LIMIT 1").fetchall()
         seconds = interleaved(
             {
                 "without": lambda: con.sql("SELECT sum(v) FROM t").fetchall(),
-                "with": lambda: con.sql("SELECT sum(echo_double(v)) FROM t").fetchall(),
+                "a number": lambda: con.sql("SELECT sum(echo_double(v)) FROM t").fetchall(),
+                "an exposure and a number": lambda: con.sql("SELECT sum(exposure(e, v)) FROM t").fetchall(),
             },
             rounds=5,
         )
-    each = (seconds["with"] - seconds["without"]) / ROWS * 1e9
-    print_table("one worker, one number there and back", [("", "ns a row"), ("overhead", f"{each:.0f}")])
+    without = seconds.pop("without")
+    rows = [(name, f"{(value - without) / ROWS * 1e9:.0f}") for name, value in seconds.items()]
+    print_table("one worker, there and back", [("", "ns a row"), *rows])
 
 
 @pytest.mark.benchmark

@@ -82,6 +82,21 @@ def test_columns_of_noise_are_protocol_errors():
     assert min(outcomes.values()) > 100
 
 
+@pytest.mark.parametrize(
+    ("begin", "end", "text", "error"),
+    [
+        (1, 2, b"ab", "does not begin where it should"),
+        (0, -1, b"", "values are announced"),
+        (0, 99, b"ab", "values are announced"),
+        (0, 2, b"\xff\xfe", "cannot be read"),
+    ],
+)
+def test_a_string_that_all_rows_share_is_checked(begin, end, text, error):
+    data = struct.pack("<qqii", 0, 1, begin, end) + text.ljust(8, b"\0")
+    with pytest.raises(ProtocolError, match=error):
+        ColumnReader(np.frombuffer(data, np.uint8)).read(sql_type("VARCHAR"), 3)
+
+
 def test_questions_and_answers_of_noise_are_protocol_errors():
     rng = np.random.default_rng(3)
     for _ in range(500):
