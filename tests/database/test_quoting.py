@@ -6,7 +6,7 @@ import pytest
 from forcedsql.database.quoting import quote_identifier, quote_literal
 from forcedsql.errors import DatabaseError
 
-ODD = ['a"b', "a'b", "x; DROP TABLE y", "α β", "select", 'quote"" twice', "-- not a comment", "a\0b", "\n"]
+ODD = ['a"b', "a'b", "x; DROP TABLE y", "α β", "select", 'quote"" twice', "-- not a comment", "\n"]
 
 
 @pytest.mark.parametrize("text", ODD)
@@ -19,6 +19,18 @@ def test_an_odd_name_stays_the_name_of_one_column(text):
 def test_an_odd_text_stays_one_text(text):
     with duckdb.connect() as con:
         assert con.execute(f"SELECT {quote_literal(text)}").fetchall() == [(text,)]
+
+
+def test_a_nul_stays_in_a_text_and_duckdb_before_2_refuses_it():
+    text, name = "a\0b", "c\0d"
+    with duckdb.connect() as con:
+        query = f"SELECT {quote_literal(text)} AS {quote_identifier(name)}"
+        if duckdb.__version__ < "2":
+            with pytest.raises(duckdb.ParserException):
+                con.sql(query)
+        else:
+            assert con.sql(query).columns == [name]
+            assert con.sql(query).fetchall() == [(text,)]
 
 
 @pytest.mark.parametrize("quote", [quote_identifier, quote_literal])
