@@ -4,8 +4,10 @@ The other side is ``src/frames.h``.  A frame is a header and a few bytes; column
 not travel, they are in shared memory at the offset that the header gives.
 """
 
+import select
 import socket
 import struct
+import time
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -13,6 +15,7 @@ from forcedsql.errors import ForcedSQLError
 
 MAGIC = 0x57515346
 VERSION = 2
+_AWAKE_NS = 100_000
 LARGEST_INLINE = 1 << 28
 
 _HEADER = struct.Struct("<IHHQQQQ")
@@ -69,6 +72,8 @@ class FrameSocket:
 
     def __init__(self, stream: socket.socket) -> None:
         self._stream = stream
+        self._arrivals = select.poll()
+        self._arrivals.register(stream, select.POLLIN)
 
     def send(self, frame: Frame) -> None:
         """Send a frame.
@@ -91,6 +96,7 @@ class FrameSocket:
         ProtocolError
             If it is none of ours.
         """
+        self._stay_awake()
         header = self._exactly(_HEADER.size)
         if header is None:
             return None
@@ -106,6 +112,12 @@ class FrameSocket:
             raise ProtocolError(f"a frame of {length} bytes is too long")
         data = self._exactly(length)
         return None if data is None else Frame(FrameKind(kind), sequence, offset, size, data)
+
+    def _stay_awake(self) -> None:
+        """Wait for a short time without sleeping: waking up takes longer than a short call."""
+        last = time.perf_counter_ns() + _AWAKE_NS
+        while time.perf_counter_ns() < last and not self._arrivals.poll(0):
+            pass
 
     def _exactly(self, size: int) -> bytes | None:
         parts = bytearray()

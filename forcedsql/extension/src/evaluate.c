@@ -9,11 +9,12 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "columns.h"
 
-enum { FEWEST_ROWS = 128, MANY_CHANGES = 3 };
+enum { FEWEST_ROWS = 128, MANY_CHANGES = 3, AWAKE_NS = 100000 };
 
 /* The rows that one worker gets; `rows` points into the call's. */
 struct part {
@@ -183,6 +184,20 @@ static bool all_done(const struct call *call) {
     return true;
 }
 
+/* Wait for one of them, at first without sleeping: waking up takes longer than a short answer. */
+static int wait_for(struct pollfd *items, uint32_t count) {
+    struct timespec start, now;
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    int64_t waited = 0;
+    while (waited < AWAKE_NS) {
+        int ready = poll(items, count, 0);
+        if (ready) return ready;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        waited = (now.tv_sec - start.tv_sec) * INT64_C(1000000000) + (now.tv_nsec - start.tv_nsec);
+    }
+    return poll(items, count, -1);
+}
+
 /* Handle frames until every part is done, or Ctrl-C is pressed. */
 static void gather(struct call *call) {
     struct pollfd items[2 * MOST_WORKERS];
@@ -194,7 +209,7 @@ static void gather(struct call *call) {
             items[count++] = (struct pollfd){.fd = open ? part->worker->socket : -1, .events = POLLIN};
             items[count++] = (struct pollfd){.fd = open ? part->worker->interrupts : -1, .events = POLLIN};
         }
-        if (poll(items, count, -1) < 0 && errno != EINTR) break;
+        if (wait_for(items, count) < 0 && errno != EINTR) break;
         for (uint32_t i = 0; i < call->part_count; i++) {
             struct part *part = &call->parts[i];
             if (!part->sent || part->done) continue;
