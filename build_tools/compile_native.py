@@ -42,6 +42,7 @@ PER_INSTRUCTION_SET = (
     "draw_grids",
     "warp",
     "warp_places",
+    "join_bytes",
     "workers",
 )
 ONCE = ("entry", "threads")

@@ -2,11 +2,12 @@
 
 It is an optional fast path.  Whatever is done here is done, and explained, in NumPy by the
 modules that call it: `forcedsql.measure.kernels.numpy_kernel`, `forcedsql.psf.shift`,
-`forcedsql.psf.moments`, `forcedsql.psf.kernel`.
+`forcedsql.psf.moments`, `forcedsql.psf.kernel`, `forcedsql.readers.plane_rows`.
 """
 
 from forcedsql.native.combined import CombinedImages
 from forcedsql.native.library import Library, native_library
+from forcedsql.native.stored_bytes import join_bytes
 from forcedsql.native.threads import limit_threads, thread_limit
 
-__all__ = ["CombinedImages", "Library", "limit_threads", "native_library", "thread_limit"]
+__all__ = ["CombinedImages", "Library", "join_bytes", "limit_threads", "native_library", "thread_limit"]

@@ -12,12 +12,19 @@ from forcedsql.arrays import AnyArray
 from forcedsql.errors import ConfigError
 from forcedsql.native.threads import thread_limit
 
-INTERFACE = 4
+INTERFACE = 5
 """Number of the interface that this package is written for (``src/interface.h``)."""
 
 KERNEL_VARIABLE = "FORCEDSQL_KERNEL"
 
-_DTYPES = {"double": np.float64, "float": np.float32, "int64_t": np.int64, "int32_t": np.int32}
+_DTYPES = {
+    "double": np.float64,
+    "float": np.float32,
+    "int64_t": np.int64,
+    "int32_t": np.int32,
+    "uint32_t": np.uint32,
+    "uint8_t": np.uint8,
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from forcedsql.arrays import AnyArray, IntArray
 from forcedsql.errors import ReadError
+from forcedsql.native import join_bytes, native_library
 from forcedsql.readers import limits
 from forcedsql.readers.binary_table import table_form
 from forcedsql.readers.cards import Cards, integer_card, number_card, text_card
@@ -221,6 +222,10 @@ def _put_in_order(unpacked: AnyArray, pixels: AnyArray, *, shuffled: bool) -> No
     GZIP_2 stores the first byte of every pixel of a row, then the second, ...
     """
     size = pixels.itemsize
+    library = native_library()
+    if shuffled and size == 4 and library is not None and pixels.flags.c_contiguous:
+        join_bytes(library, unpacked.reshape(len(pixels), size, -1), pixels)
+        return
     if shuffled:
         stored = unpacked.reshape(len(pixels), size, -1).transpose(0, 2, 1)
     else:

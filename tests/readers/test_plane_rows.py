@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from forcedsql.errors import ReadError
+from forcedsql.native.library import KERNEL_VARIABLE
 from forcedsql.readers.file_bytes import FileState
 from forcedsql.readers.fits_file import open_fits
 from forcedsql.readers.plane_rows import stored_plane
@@ -30,8 +31,10 @@ def stored(tmp_path, make, tiles=None):
         return FileState.of(path), file.layout().hdus[1]
 
 
+@pytest.mark.parametrize("kernel", ["", "numpy"])
 @pytest.mark.parametrize("make", [image_hdu, compressed_image_hdu])
-def test_rows_are_read_or_filled_in(tmp_path, make):
+def test_rows_are_read_or_filled_in(tmp_path, monkeypatch, make, kernel):
+    monkeypatch.setenv(KERNEL_VARIABLE, kernel)
     state, layout = stored(tmp_path, make)
     plane = stored_plane(layout)
     filled = np.zeros((3, 8), np.int32)

@@ -36,7 +36,7 @@ static const struct forcedsql_workers *workers(void) {
     return found;
 }
 
-int forcedsql_interface(void) { return 4; }
+int forcedsql_interface(void) { return 5; }
 
 const char *forcedsql_instruction_set(void) { return workers()->name; }
 
@@ -156,4 +156,9 @@ int forcedsql_adaptive_moments(int64_t n, const double *images, int64_t image_st
     struct image_block block = {images, image_stride, image_row_stride, height, width};
     struct adaptive_moments_task task = {block, centre_x, centre_y, moments};
     return forcedsql_run(workers()->adaptive_moments, &task, n, PIXEL_STEP, threads);
+}
+
+int forcedsql_join_bytes(int64_t n, int64_t width, const uint8_t *stored, uint32_t *numbers, int threads) {
+    struct join_bytes_task task = {width, stored, numbers};
+    return forcedsql_run(workers()->join_bytes, &task, n, PIXEL_STEP, threads);
 }

@@ -111,6 +111,12 @@ struct add_warped_task {
     int32_t *valid;
 };
 
+struct join_bytes_task {
+    int64_t width;
+    const uint8_t *stored;
+    uint32_t *numbers;
+};
+
 /* Do items `begin` to `end` of a task; return 0, or -1 without memory. */
 typedef int forcedsql_work(const void *task, int64_t begin, int64_t end);
 
@@ -118,7 +124,7 @@ struct forcedsql_workers {
     const char *name;
     forcedsql_work *psf_sums, *sinc_sums, *circle_sums, *overlap_sums, *ellipse_bits, *centre_bits;
     forcedsql_work *combine_images, *shift_images, *adaptive_moments, *kernel_images;
-    forcedsql_work *combined_psf_sums, *draw_grids, *add_warped;
+    forcedsql_work *combined_psf_sums, *draw_grids, *add_warped, *join_bytes;
 };
 
 #endif
