@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from forcedsql.errors import OutputError
+
 
 def exists(path: str | Path) -> bool:
     """Tell whether there is a file or folder of this name."""
@@ -28,6 +30,20 @@ def is_folder(path: str | Path) -> bool:
 def why_refused(fault: OSError | ValueError) -> str:
     """Return in words why the operating system, or Python on its behalf, does not take a name."""
     return str(getattr(fault, "strerror", None) or "it is no name of a file")
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it, where it is not there yet.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as fault:
+        raise OutputError(f"cannot make the folder {path}: {why_refused(fault)}") from fault
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Where the SQL files and the sample data are: in a wheel, an editable install or a checkout."""
+"""Files beside the code: the SQL macros, which every installation has, and the data of a checkout."""
 
 from pathlib import Path
 
@@ -8,29 +8,19 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 def sql_dir() -> Path:
-    """Return the folder of the SQL macros.
+    """Return the folder of the SQL macros: in a wheel, an editable install or a checkout.
 
     Raises
     ------
     ForcedSQLError
         If the installation has no such folder.
     """
-    return _folder("sql")
+    for folder in (_PACKAGE / "_resources" / "sql", _PACKAGE.parent / "sql"):
+        if folder.is_dir():
+            return folder
+    raise ForcedSQLError(f"the folder 'sql' is missing beside {_PACKAGE}; install forcedsql again")
 
 
 def data_dir() -> Path:
-    """Return the folder of the simulated sample survey.
-
-    Raises
-    ------
-    ForcedSQLError
-        If the installation has no such folder.
-    """
-    return _folder("data")
-
-
-def _folder(name: str) -> Path:
-    for folder in (_PACKAGE / "_resources" / name, _PACKAGE.parent / name):
-        if folder.is_dir():
-            return folder
-    raise ForcedSQLError(f"the folder {name!r} is missing beside {_PACKAGE}; install forcedsql again")
+    """Return where a checkout or an editable install has its data; a wheel has none."""
+    return _PACKAGE.parent / "data"

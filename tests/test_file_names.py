@@ -2,7 +2,15 @@
 
 import pytest
 
-from forcedsql.file_names import complete_or_not_at_all, exists, is_file, is_folder, why_refused
+from forcedsql.errors import OutputError
+from forcedsql.file_names import (
+    complete_or_not_at_all,
+    exists,
+    is_file,
+    is_folder,
+    make_folder,
+    why_refused,
+)
 
 IMPOSSIBLE = {"NUL": "a\0b.fits", "too long": "n" * 5000, "lone surrogate": "a\ud800.fits"}
 
@@ -58,3 +66,18 @@ def test_two_writers_of_one_file_do_not_meet(tmp_path):
         first.write_text("first")
         second.write_text("second")
     assert path.read_text() == "first"
+
+
+def test_a_folder_is_made_with_those_above_it_and_may_be_there(tmp_path):
+    for _ in range(2):
+        make_folder(tmp_path / "a" / "b")
+        assert (tmp_path / "a" / "b").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("file/b", "Not a directory"), ("a\0", "it is no name of a file")]
+)
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path, name, reason):
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match=f"cannot make the folder .*: {reason}$"):
+        make_folder(tmp_path / name)

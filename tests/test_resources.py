@@ -1,4 +1,4 @@
-"""The folders of SQL and sample data are found, from a checkout and from a package."""
+"""The folders of SQL and of the checkout's data are found, from a checkout and from a package."""
 
 import pytest
 
@@ -11,7 +11,7 @@ def test_the_sql_folder_of_this_checkout_holds_the_macros():
 
 
 def test_the_data_folder_is_beside_it():
-    assert resources.data_dir().name == "data"
+    assert resources.data_dir() == resources.sql_dir().parent / "data"
 
 
 def test_an_installed_package_uses_its_own_resources(tmp_path, monkeypatch):
@@ -24,5 +24,5 @@ def test_an_installed_package_uses_its_own_resources(tmp_path, monkeypatch):
 
 def test_a_missing_folder_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(resources, "_PACKAGE", tmp_path / "forcedsql")
-    with pytest.raises(ForcedSQLError, match=r"'data' is missing.*install forcedsql again"):
-        resources.data_dir()
+    with pytest.raises(ForcedSQLError, match=r"'sql' is missing.*install forcedsql again"):
+        resources.sql_dir()

@@ -13,6 +13,7 @@ from forcedsql.cli.options import open_database
 from forcedsql.cli.output import print_table
 from forcedsql.cli.query import run_statements
 from forcedsql.errors import ReadError, TableError
+from forcedsql.file_names import make_folder
 
 if TYPE_CHECKING:
     import duckdb
@@ -66,7 +67,7 @@ def demo(
         typer.Argument(
             metavar="DIR",
             help="Folder of your own files: exposures (*.fits) and tables called object.* and source.*; "
-            "the bundled simulated survey if not given.",
+            "the sample survey if not given, which is simulated where there is no checkout.",
         ),
     ] = None,
     out: Annotated[Path, typer.Option("--out", help="Folder for the database, tables and plot.")] = Path(
@@ -79,9 +80,8 @@ def demo(
     """
     from forcedsql.plots import plot_flux_ratios
 
-    folder = _survey_folder() if directory is None else directory
-    exposures, catalogues = find_files(folder)
-    out.mkdir(parents=True, exist_ok=True)
+    exposures, catalogues = find_files(_sample_survey(out) if directory is None else directory)
+    make_folder(out)
     database = out / "survey.duckdb"
     with open_database(str(database), must_exist=False) as con:
         _load(con, exposures, catalogues)
@@ -94,6 +94,8 @@ def demo(
 
 def find_files(folder: Path) -> tuple[list[Path], dict[str, Path]]:
     """Return the exposures of a folder, and its catalogues by table name.
+
+    Hidden files are passed over, such as those that a killed process left half written.
 
     Raises
     ------
@@ -108,15 +110,10 @@ def find_files(folder: Path) -> tuple[list[Path], dict[str, Path]]:
         raise ReadError(f"{folder} is not a folder")
     suffixes = {suffix for format_ in FORMATS for suffix in format_.suffixes}
     names = set(CATALOGUES.values())
-    catalogues = {
-        p.stem.lower(): p
-        for p in sorted(folder.iterdir())
-        if p.stem.lower() in names and p.suffix in suffixes
-    }
+    files = sorted(p for p in folder.iterdir() if not p.name.startswith("."))
+    catalogues = {p.stem.lower(): p for p in files if p.stem.lower() in names and p.suffix in suffixes}
     exposures = [
-        p
-        for p in sorted(folder.iterdir())
-        if re.search(r"\.fits?(\.gz|\.fz)?$", p.name) and p not in catalogues.values()
+        p for p in files if re.search(r"\.fits?(\.gz|\.fz)?$", p.name) and p not in catalogues.values()
     ]
     if not exposures:
         raise ReadError(f"there is no exposure (*.fits) in {folder}")
@@ -150,10 +147,11 @@ def find_targets(con: "duckdb.DuckDBPyConnection") -> list[Target]:
     return targets
 
 
-def _survey_folder() -> Path:
-    from forcedsql.resources import data_dir
+def _sample_survey(out: Path) -> Path:
+    from forcedsql.simulate import sample_survey
 
-    return data_dir() / "survey"
+    with progress("simulating"):
+        return sample_survey(out / "survey", say=say)
 
 
 def _load(con: "duckdb.DuckDBPyConnection", exposures: list[Path], catalogues: dict[str, Path]) -> None:

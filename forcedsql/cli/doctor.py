@@ -4,6 +4,7 @@ import platform
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -35,7 +36,7 @@ LIBRARIES = (
 )
 
 SELF_TEST_TOLERANCE = ("median_ratio=1e-4", "scatter=1e-3", "faintest=22")
-"""Bundled sources are measured on the bundled image itself: the same fluxes must come out."""
+"""Sources of the sample survey are measured on their own image: the same fluxes must come out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def doctor(
 ) -> None:
     """Report versions, and test that this installation measures.
 
-    Bundled sources are measured and compared with their catalogue. With a database, the variance
+    Simulated sources are measured and compared with their catalogue. With a database, the variance
     of each exposure is compared with the scatter of its sky, and a difference of more than 20 %
     in the noise is warned about. Exit code 1 if a check fails; a warning is no failure.
     """
@@ -78,11 +79,12 @@ def doctor(
 
 def run_checks() -> Iterator[Check]:
     """Run the checks one after the other; a failure does not stop the next."""
-    for name, check in _CHECKS.items():
-        try:
-            yield Check(name, passed=True, found=check())
-        except (ForcedSQLError, ImportError, OSError) as error:
-            yield Check(name, passed=False, found=" ".join(str(error).split()))
+    with TemporaryDirectory(prefix="forcedsql-") as folder:
+        for name, check in _checks(Path(folder)).items():
+            try:
+                yield Check(name, passed=True, found=check())
+            except (ForcedSQLError, ImportError, OSError) as error:
+                yield Check(name, passed=False, found=" ".join(str(error).split()))
 
 
 def check_exposures(database: str) -> int:
@@ -111,21 +113,23 @@ def check_exposures(database: str) -> int:
     return unreadable
 
 
-def bundled_survey() -> tuple[Path, Path]:
-    """Return the bundled visit image and its source table.
+def visit_and_sources(scratch: Path) -> tuple[Path, Path]:
+    """Return the visit image of the sample survey and its source table.
+
+    Parameters
+    ----------
+    scratch : Path
+        A folder for the survey where it has to be simulated.
 
     Raises
     ------
-    ForcedSQLError
-        If they are not there.
+    OutputError
+        If the survey cannot be written.
     """
-    from forcedsql.resources import data_dir
+    from forcedsql.simulate import SURVEY_FILES, sample_survey
 
-    folder = data_dir() / "survey"
-    images = sorted(folder.glob("visit_image*.fits"))
-    if not images:
-        raise ForcedSQLError(f"there is no visit image in {folder}; install forcedsql again")
-    return images[0], folder / "source.parquet"
+    folder = sample_survey(scratch / "survey")
+    return folder / SURVEY_FILES["visit"], folder / SURVEY_FILES["source"]
 
 
 def _version(name: str) -> str:
@@ -151,14 +155,12 @@ def _sql_files() -> str:
     return f"{number} files in {folder}"
 
 
-def _data_files() -> str:
-    image, sources = bundled_survey()
-    if not sources.exists():
-        raise ForcedSQLError(f"{sources} is missing; install forcedsql again")
-    return str(image.parent)
+def _sample_survey(scratch: Path) -> str:
+    folder = visit_and_sources(scratch)[0].parent
+    return "simulated for these tests" if folder.is_relative_to(scratch) else str(folder)
 
 
-def _measure_directly() -> str:
+def _measure_directly(scratch: Path) -> str:
     import numpy as np
 
     from forcedsql.compare import FluxComparison
@@ -166,7 +168,7 @@ def _measure_directly() -> str:
     from forcedsql.readers import open_exposure
     from forcedsql.tables import read_table
 
-    image, sources = bundled_survey()
+    image, sources = visit_and_sources(scratch)
     table = read_table(sources)
     measured = measure(open_exposure(image), table, columns="source")
     comparison = FluxComparison.from_arrays(
@@ -175,11 +177,11 @@ def _measure_directly() -> str:
     return _judged(comparison.summary(), len(comparison))
 
 
-def _measure_by_sql() -> str:
+def _measure_by_sql(scratch: Path) -> str:
     from forcedsql.compare import compare_summary
     from forcedsql.database import connect, ingest, load_catalog, quote_literal
 
-    image, sources = bundled_survey()
+    image, sources = visit_and_sources(scratch)
     with connect() as con:
         (file,) = ingest(con, image)
         if file.status == "failed":
@@ -197,7 +199,7 @@ def _judged(summary: object, rows: int) -> str:
     return f"{rows} sources measured, fluxes as in the catalogue"
 
 
-def _measure_in_shell() -> str:
+def _measure_in_shell(scratch: Path) -> str:
     from forcedsql.extension.files import packaged_extension
     from forcedsql.extension.stock_shell import find_shell
 
@@ -208,9 +210,8 @@ def _measure_in_shell() -> str:
     shell = find_shell()
     if shell is None:
         return "not here: there is no DuckDB shell; pip install duckdb-cli"
-    image, _ = bundled_survey()
-    with TemporaryDirectory(prefix="forcedsql-") as folder:
-        pixel = _pixel_in_shell(shell, Path(folder), image)
+    image, _ = visit_and_sources(scratch)
+    pixel = _pixel_in_shell(shell, scratch, image)
     return f"{shell} gives the position of a pixel, {pixel}"
 
 
@@ -238,11 +239,13 @@ def _pixel_in_shell(shell: Path, folder: Path, image: Path) -> str:
     return str(expected)
 
 
-_CHECKS: dict[str, Callable[[], str]] = {
-    "kernel": _kernel,
-    "SQL files": _sql_files,
-    "bundled data": _data_files,
-    "measurement": _measure_directly,
-    "measurement by SQL": _measure_by_sql,
-    "DuckDB shell": _measure_in_shell,
-}
+def _checks(scratch: Path) -> dict[str, Callable[[], str]]:
+    """Return the checks by their names; what they write, they write into the folder `scratch`."""
+    return {
+        "kernel": _kernel,
+        "SQL files": _sql_files,
+        "sample survey": partial(_sample_survey, scratch),
+        "measurement": partial(_measure_directly, scratch),
+        "measurement by SQL": partial(_measure_by_sql, scratch),
+        "DuckDB shell": partial(_measure_in_shell, scratch),
+    }

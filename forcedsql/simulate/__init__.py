@@ -1,4 +1,4 @@
-"""Simulated exposures and the bundled survey.
+"""Simulated exposures and the sample survey.
 
 `simulate_exposure` makes one exposure of random stars, `simulate_survey` the files of
 ``data/survey``, `simulate_epochs` a survey of many visits over years.  The latter two are also
@@ -18,12 +18,20 @@ from forcedsql.simulate.scene import (
 )
 from forcedsql.simulate.sky import tangent_wcs
 from forcedsql.simulate.stamps import render_galaxies, render_stars
-from forcedsql.simulate.survey import SEED, make_survey, simulate_survey, varying_psf
+from forcedsql.simulate.survey import (
+    SEED,
+    SURVEY_FILES,
+    make_survey,
+    sample_survey,
+    simulate_survey,
+    varying_psf,
+)
 from forcedsql.simulate.visits import SurveyDesign
 
 __all__ = [
     "EPOCHS_SEED",
     "SEED",
+    "SURVEY_FILES",
     "Conditions",
     "Defects",
     "EpochFiles",
@@ -36,6 +44,7 @@ __all__ = [
     "random_sources",
     "render_galaxies",
     "render_stars",
+    "sample_survey",
     "simulate_epochs",
     "simulate_exposure",
     "simulate_survey",

@@ -14,7 +14,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Write a survey and print the checksums of its files; return the exit code."""
     options = _parser().parse_args(arguments)
     try:
-        paths = _epochs(options) if options.survey == "epochs" else _bundled(options)
+        paths = _epochs(options) if options.survey == "epochs" else _sample(options)
     except (ForcedSQLError, OSError) as fault:
         sys.stderr.write(f"{fault}\n")
         return 1
@@ -27,8 +27,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m forcedsql.simulate", description="Write a simulated survey into a folder."
     )
     surveys = parser.add_subparsers(dest="survey", required=True)
-    bundled = surveys.add_parser("survey", help="the bundled survey: a coadd and a visit image")
-    bundled.add_argument("--seed", type=int, default=SEED, help="random seed (default: %(default)s)")
+    sample = surveys.add_parser("survey", help="the sample survey: a coadd and a visit image")
+    sample.add_argument("--seed", type=int, default=SEED, help="random seed (default: %(default)s)")
     epochs = surveys.add_parser("epochs", help="a survey of many visits over years")
     design = SurveyDesign()
     for name, meaning in (
@@ -50,12 +50,12 @@ def _parser() -> argparse.ArgumentParser:
         "--differences", action="store_true", help="write the difference image of each visit, too"
     )
     epochs.add_argument("--seed", type=int, default=EPOCHS_SEED, help="random seed (default: %(default)s)")
-    for command in (bundled, epochs):
+    for command in (sample, epochs):
         command.add_argument("directory", type=Path, help="folder to write into; made if it is not there")
     return parser
 
 
-def _bundled(options: argparse.Namespace) -> list[Path]:
+def _sample(options: argparse.Namespace) -> list[Path]:
     return simulate_survey(options.directory, seed=options.seed)
 
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 from forcedsql.arrays import AnyArray, FloatArray
 from forcedsql.exposure import Exposure, ExposureInfo
 from forcedsql.fields.calibration import PhotoCalib
+from forcedsql.file_names import make_folder
 from forcedsql.psf.analytic import SingleGaussianPsf
 from forcedsql.simulate.bad_files import FAULTS, spread_faults
 from forcedsql.simulate.population import Population, random_population
@@ -125,7 +126,7 @@ def simulate_epochs(
     ------
     ConfigError
         If the objects do not fit into the survey.
-    ForcedSQLError
+    OutputError
         If a file cannot be written.
     """
     design = design or SurveyDesign()
@@ -134,7 +135,7 @@ def simulate_epochs(
     visits = schedule(design, np.random.Generator(np.random.PCG64(schedule_seed)))
     population = random_population(design, np.random.Generator(np.random.PCG64(sky_seed)))
     folder = Path(directory)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     paths: list[Path] = []
     subtracted: list[Path] = []
     fluxes: list[pa.Table] = []

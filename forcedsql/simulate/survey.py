@@ -1,7 +1,7 @@
-"""The bundled survey: one coadd, one visit image, their tables and the truth."""
+"""The sample survey: one coadd, one visit image, their tables and the truth."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +12,13 @@ from forcedsql.arrays import FloatArray
 from forcedsql.exposure import ExposureInfo
 from forcedsql.fields.bounded_field import ChebyshevField
 from forcedsql.fields.calibration import ApCorrMap
+from forcedsql.file_names import is_file, make_folder
 from forcedsql.geometry import Box
 from forcedsql.psf.analytic import DoubleGaussianPsf
 from forcedsql.psf.functions import Chebyshev1Function2D
 from forcedsql.psf.kernel import KernelPsf
 from forcedsql.psf.kernels import FixedKernel, LinearCombinationKernel
+from forcedsql.resources import data_dir
 from forcedsql.simulate.catalog import measure_catalogue, object_table, source_table, truth_table
 from forcedsql.simulate.scene import Conditions, Defects, Setting, SimulatedExposure, Sources, expose
 from forcedsql.simulate.sky import Population, Sky, random_sky, tangent_wcs
@@ -26,6 +28,8 @@ from forcedsql.writer import write_exposure
 SEED = 20241206
 
 _BAND = "i"
+_TRACT, _PATCH = 5063, "14"
+_VISIT, _DETECTOR = 2024120600102, 4
 _SIZE = 800
 _COADD_ORIGIN = (11700, 9300)
 _VISIT_ORIGIN = (1650, 1480)
@@ -34,6 +38,15 @@ _TANGENT_SKY = (53.13, -28.10)
 _SKY_HALF_WIDTH = 640.0
 _FIRST_OBJECT_ID = 611253629533290496
 _FIRST_SOURCE_ID = 600413857134018560
+
+SURVEY_FILES = {
+    "coadd": f"deep_coadd_{_TRACT}_{_PATCH}_{_BAND}.fits",
+    "visit": f"visit_image_{_VISIT}_{_DETECTOR}_{_BAND}.fits",
+    "object": "object.parquet",
+    "source": "source.parquet",
+    "truth": "truth.parquet",
+}
+"""Names of the survey's files: two afw ExposureF, and the tables."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,6 +61,40 @@ class Survey:
     truth: pa.Table
 
 
+def sample_survey(directory: str | Path, *, say: Callable[[str], None] = lambda _: None) -> Path:
+    """Return the folder of the sample survey, which is simulated where there is none yet.
+
+    A checkout has the survey in ``data/survey``.  A wheel has not: its noise does not compress,
+    and takes a second to make.
+
+    Parameters
+    ----------
+    directory : str or Path
+        Where the survey is to be if there is no checkout.  If all of its files are there,
+        they are taken as they are.
+    say : callable
+        Is told in a line that the survey is simulated, before it is.
+
+    Returns
+    -------
+    Path
+        ``data/survey`` of the checkout, or `directory`; it holds `SURVEY_FILES`.
+
+    Raises
+    ------
+    OutputError
+        If a file cannot be written.
+    """
+    folder = Path(directory)
+    for place in (data_dir() / "survey", folder):
+        # Each file appears whole or not at all, so that those that are there are good.
+        if all(is_file(place / name) for name in SURVEY_FILES.values()):
+            return place
+    say(f"simulating the sample survey in {folder}")
+    simulate_survey(folder)
+    return folder
+
+
 def simulate_survey(directory: str | Path, *, seed: int = SEED) -> list[Path]:
     """Write a small survey; the same seed gives the same pixels and rows.
 
@@ -60,28 +107,23 @@ def simulate_survey(directory: str | Path, *, seed: int = SEED) -> list[Path]:
     Returns
     -------
     list of Path
-        The files: a deep_coadd and a visit_image (afw ExposureF), and ``object.parquet``,
-        ``source.parquet`` and ``truth.parquet``.
+        The files, in the order of `SURVEY_FILES`.
 
     Raises
     ------
-    ForcedSQLError
+    OutputError
         If a file cannot be written.
     """
     folder = Path(directory)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     survey = make_survey(seed=seed)
-    coadd, visit = survey.coadd.exposure, survey.visit.exposure
-    paths = [
-        folder / f"deep_coadd_{coadd.info.tract}_{coadd.info.patch}_{_BAND}.fits",
-        folder / f"visit_image_{visit.info.visit}_{visit.info.detector}_{_BAND}.fits",
-    ]
-    for path, exposure in zip(paths, (coadd, visit), strict=True):
-        write_exposure(exposure, path)
-    for name, table in (("object", survey.objects), ("source", survey.sources), ("truth", survey.truth)):
-        paths.append(folder / f"{name}.parquet")
-        write_table(table, paths[-1])
-    return paths
+    paths = {what: folder / name for what, name in SURVEY_FILES.items()}
+    write_exposure(survey.coadd.exposure, paths["coadd"])
+    write_exposure(survey.visit.exposure, paths["visit"])
+    write_table(survey.objects, paths["object"])
+    write_table(survey.sources, paths["source"])
+    write_table(survey.truth, paths["truth"])
+    return list(paths.values())
 
 
 def make_survey(*, seed: int = SEED) -> Survey:
@@ -133,7 +175,7 @@ def _coadd_setting() -> Setting:
         psf=DoubleGaussianPsf(35, 35, 1.75, 3.5, 0.08),
         wcs=tangent_wcs(_TANGENT_SKY, _TANGENT_PIXEL),
         ap_corr=_ap_corr(box, [[0.9920, 0.0012, -0.0005], [-0.0009, 0.0004, 0.0], [0.0006, 0.0, 0.0]]),
-        info=ExposureInfo(band=_BAND, physical_filter="i_06", tract=5063, patch="14"),
+        info=ExposureInfo(band=_BAND, physical_filter="i_06", tract=_TRACT, patch=_PATCH),
         conditions=Conditions(sky_sigma=5.0, gain=30.0, saturation=2.0e4),
         defects=Defects(edge=4, cosmic_rays=4, no_data=36),
     )
@@ -147,8 +189,8 @@ def _visit_setting(tangent_sky: tuple[float, float]) -> Setting:
     info = ExposureInfo(
         band=_BAND,
         physical_filter="i_06",
-        visit=2024120600102,
-        detector=4,
+        visit=_VISIT,
+        detector=_DETECTOR,
         mjd=60651.15625,
         exposure_time=30.0,
     )

@@ -6,7 +6,7 @@ import numpy as np
 from astropy.time import Time
 
 from forcedsql.arrays import AnyArray
-from forcedsql.errors import ForcedSQLError
+from forcedsql.errors import ForcedSQLError, OutputError
 from forcedsql.exposure import Exposure, ExposureInfo
 from forcedsql.file_names import complete_or_not_at_all, why_refused
 from forcedsql.writer.archive import ArchiveWriter
@@ -42,7 +42,9 @@ def write_exposure(exposure: Exposure, path: str | Path, *, compress: bool = Tru
     ------
     ForcedSQLError
         If a component is of a class that afw files cannot hold, or that was read from a file
-        without being understood; or if the file cannot be written.
+        without being understood.
+    OutputError
+        If the file cannot be written.
 
     Notes
     -----
@@ -54,7 +56,7 @@ def write_exposure(exposure: Exposure, path: str | Path, *, compress: bool = Tru
         with complete_or_not_at_all(target) as partial:
             partial.write_bytes(content)
     except (OSError, ValueError) as fault:
-        raise ForcedSQLError(f"cannot write {target}: {why_refused(fault)}") from fault
+        raise OutputError(f"cannot write {target}: {why_refused(fault)}") from fault
 
 
 def _exposure_hdus(exposure: Exposure, *, compress: bool) -> list[Hdu]:

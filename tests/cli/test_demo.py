@@ -1,10 +1,13 @@
 """``forcedsql demo``: from files to plot, with the SQL that it says it runs."""
 
+import errno
+import re
 import shutil
 
 import numpy as np
 import pytest
 
+from forcedsql.cli.demo import find_files
 from forcedsql.cli.query import run_statements
 from forcedsql.database import connect
 from forcedsql.tables import field_metadata, read_table, write_table
@@ -50,6 +53,41 @@ def test_the_sql_that_is_shown_gives_the_same_again(shown, out):
 
 def test_it_ends_with_what_to_try_next(shown, out):
     assert f"forcedsql shell {out / 'survey.duckdb'}" in shown.err.split("Next:")[1]
+
+
+@pytest.fixture
+def without_a_checkout(tmp_path, monkeypatch):
+    monkeypatch.setattr("forcedsql.simulate.survey.data_dir", lambda: tmp_path / "none")
+
+
+def test_without_a_checkout_a_place_that_cannot_hold_the_survey_is_code_3(cli, tmp_path, without_a_checkout):
+    (tmp_path / "file").touch()
+    result = cli("demo", "--out", tmp_path / "file")
+    assert result.code == 3
+    _, error = result.err.splitlines()
+    assert error == f"forcedsql: cannot make the folder {tmp_path}/file/survey: Not a directory"
+
+
+def test_a_survey_that_does_not_fit_on_the_disk_is_code_3(cli, tmp_path, without_a_checkout, monkeypatch):
+    def full(path, _):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", full)
+    result = cli("demo", "--out", tmp_path / "out")
+    assert result.code == 3
+    narration, error = result.err.splitlines()
+    assert narration == f"simulating the sample survey in {tmp_path}/out/survey"
+    assert re.fullmatch(r"forcedsql: cannot write \S+/deep_coadd\S+: No space left on device", error)
+    assert not list((tmp_path / "out" / "survey").iterdir())
+
+
+def test_files_that_a_killed_process_left_are_passed_over(survey, visit_image, tmp_path):
+    shutil.copy(visit_image, tmp_path / "mine.fits")
+    (tmp_path / ".0123abcd.partial.fits").write_bytes(b"SIMPLE")
+    shutil.copy(survey / "source.parquet", tmp_path)
+    exposures, catalogues = find_files(tmp_path)
+    assert exposures == [tmp_path / "mine.fits"]
+    assert catalogues == {"source": tmp_path / "source.parquet"}
 
 
 def test_a_folder_of_ones_own_files_is_used(cli, survey, visit_image, tmp_path):

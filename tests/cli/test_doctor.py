@@ -1,12 +1,14 @@
 """``forcedsql doctor``: passes here, and fails where something is wrong."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from forcedsql.cli import doctor
 from forcedsql.database.noise import ExposureNoise
-from forcedsql.errors import ForcedSQLError
+from forcedsql.errors import ForcedSQLError, OutputError
+from forcedsql.resources import data_dir
 from forcedsql.tables import read_table, write_table
 
 
@@ -14,13 +16,15 @@ def test_a_whole_installation_passes(cli):
     result = cli("doctor")
     assert result.code == 0, result.out
     assert result.out.count("OK  ") == 6
+    assert f"OK    sample survey: {data_dir() / 'survey'}" in result.out
     assert "FAIL" not in result.out
     assert "duckdb" in result.out
 
 
-def test_without_the_extension_or_a_shell_it_passes_and_says_so(cli, monkeypatch):
+def test_without_the_extension_or_a_shell_it_passes_and_says_so(cli, monkeypatch, tmp_path):
     monkeypatch.setattr("forcedsql.extension.stock_shell.find_shell", lambda: None)
-    monkeypatch.setattr("forcedsql.cli.doctor._CHECKS", {"DuckDB shell": doctor._measure_in_shell})
+    check = partial(doctor._measure_in_shell, tmp_path)
+    monkeypatch.setattr("forcedsql.cli.doctor._checks", lambda _: {"DuckDB shell": check})
     assert "OK    DuckDB shell: not here: " in cli("doctor").out
     monkeypatch.setattr("forcedsql.extension.files.NAME", "none")
     result = cli("doctor")
@@ -28,14 +32,22 @@ def test_without_the_extension_or_a_shell_it_passes_and_says_so(cli, monkeypatch
     assert "not here: the DuckDB extension was not compiled when forcedsql was installed" in result.out
 
 
-def test_a_missing_folder_fails_and_the_other_checks_still_run(cli, monkeypatch):
-    def missing() -> None:
-        raise ForcedSQLError("the folder 'data' is missing")
+def test_without_a_checkout_the_survey_is_simulated_for_the_checks(tmp_path, monkeypatch):
+    monkeypatch.setattr("forcedsql.simulate.survey.data_dir", lambda: tmp_path / "none")
+    checks = doctor._checks(tmp_path)
+    assert checks["sample survey"]() == "simulated for these tests"
+    assert checks["measurement"]() == "428 sources measured, fluxes as in the catalogue"
 
-    monkeypatch.setattr("forcedsql.resources.data_dir", missing)
+
+def test_a_survey_that_cannot_be_made_fails_and_the_other_checks_still_run(cli, monkeypatch):
+    def full(_: Path) -> None:
+        raise OutputError("cannot write object.parquet: No space left on device")
+
+    monkeypatch.setattr("forcedsql.simulate.sample_survey", full)
     result = cli("doctor")
     assert result.code == 1
-    assert "FAIL  bundled data: the folder 'data' is missing" in result.out
+    assert "FAIL  sample survey: cannot write object.parquet: No space" in result.out
+    assert "FAIL  measurement by SQL: cannot write object.parquet: No space" in result.out
     assert "OK    SQL files" in result.out
 
 
@@ -46,7 +58,7 @@ def test_wrong_fluxes_fail(cli, monkeypatch, survey, visit_image, tmp_path, fact
     scaled = table["psfFlux"].to_numpy() * factor
     write_table(table.set_column(index, "psfFlux", [scaled]), tmp_path / "source.parquet")
     monkeypatch.setattr(
-        "forcedsql.cli.doctor.bundled_survey", lambda: (visit_image, tmp_path / "source.parquet")
+        "forcedsql.cli.doctor.visit_and_sources", lambda _: (visit_image, tmp_path / "source.parquet")
     )
     result = cli("doctor")
     assert result.code == 1
@@ -57,7 +69,7 @@ def test_wrong_fluxes_fail(cli, monkeypatch, survey, visit_image, tmp_path, fact
 def test_the_noise_of_every_exposure_is_judged(cli, database, monkeypatch):
     found = [ExposureNoise("a", 1.01), ExposureNoise("b", 1.5), ExposureNoise("c", error="cannot read c")]
     monkeypatch.setattr("forcedsql.database.iter_noise", lambda _: iter(found))
-    monkeypatch.setattr("forcedsql.cli.doctor._CHECKS", {})
+    monkeypatch.setattr("forcedsql.cli.doctor._checks", lambda _: {})
     result = cli("doctor", database)
     assert result.code == 1
     assert "OK    a: the noise of the sky is 1.010 times the stated one" in result.out
@@ -66,17 +78,10 @@ def test_the_noise_of_every_exposure_is_judged(cli, database, monkeypatch):
     assert "the variance of 1 of 3 exposures does not agree" in result.err
 
 
-def test_files_that_are_missing_are_named(tmp_path, monkeypatch):
-    monkeypatch.setattr("forcedsql.resources.data_dir", lambda: tmp_path)
+def test_what_is_missing_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr("forcedsql.resources.sql_dir", lambda: tmp_path)
-    with pytest.raises(ForcedSQLError, match="there is no visit image in"):
-        doctor.bundled_survey()
     with pytest.raises(ForcedSQLError, match=r"there is no \.sql file in"):
         doctor._sql_files()
-    (tmp_path / "survey").mkdir()
-    (tmp_path / "survey" / "visit_image.fits").touch()
-    with pytest.raises(ForcedSQLError, match=r"source\.parquet is missing"):
-        doctor._data_files()
     assert doctor._version("nosuch-package") == "missing"
 
 

@@ -4,7 +4,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from forcedsql.simulate import make_survey, simulate_survey
+from forcedsql.errors import OutputError
+from forcedsql.resources import data_dir
+from forcedsql.simulate import SURVEY_FILES, make_survey, sample_survey, simulate_survey
 from forcedsql.simulate.__main__ import main
 
 
@@ -76,6 +78,42 @@ def test_every_kind_of_fault_is_met_by_some_source(survey):
     flagged = column(survey.sources, "psfFlux_flag")
     assert flagged.any()
     assert not flagged.all()
+
+
+def test_a_checkout_has_the_sample_survey(tmp_path):
+    assert sample_survey(tmp_path / "survey") == data_dir() / "survey"
+    assert not (tmp_path / "survey").exists()
+
+
+@pytest.fixture
+def without_a_checkout(tmp_path, monkeypatch):
+    """No survey beside the package; a folder of that name, as another package may have left it, is none."""
+    (tmp_path / "data" / "survey").mkdir(parents=True)
+    monkeypatch.setattr("forcedsql.simulate.survey.data_dir", lambda: tmp_path / "data")
+
+
+def test_elsewhere_the_sample_survey_is_simulated_until_it_is_complete_and_then_taken(
+    tmp_path, without_a_checkout, monkeypatch
+):
+    def full(*_):
+        raise OutputError("cannot write object.parquet: No space left on device")
+
+    said: list[str] = []
+    folder = tmp_path / "out" / "survey"
+    with monkeypatch.context() as patched:
+        patched.setattr("forcedsql.simulate.survey.write_table", full)
+        with pytest.raises(OutputError, match="No space"):
+            sample_survey(folder, say=said.append)
+    assert {path.suffix for path in folder.iterdir()} == {".fits"}
+
+    assert sample_survey(folder, say=said.append) == folder
+    assert said == 2 * [f"simulating the sample survey in {folder}"]
+    made = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert set(made) == set(SURVEY_FILES.values())
+
+    assert sample_survey(folder, say=said.append) == folder
+    assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == made
+    assert len(said) == 2
 
 
 def test_the_command_writes_the_files_and_prints_checksums(tmp_path, capsys):
