@@ -17,6 +17,9 @@ _VISIT = "visit_image_2024120600102_4_i.fits"
 
 ROOT = Path(__file__).resolve().parent.parent
 
+DEMO = ("demo", "data/survey")
+"""As the README's first command has it."""
+
 DEMO_DATABASE = "forcedsql-demo/survey.duckdb"
 
 
@@ -48,7 +51,7 @@ def make_folder(folder: Path) -> Path:
     it under names of its own.
     """
     (folder / "data").symlink_to(ROOT / "data")
-    run([sys.executable, "-m", "forcedsql", "demo"], folder)
+    run([sys.executable, "-m", "forcedsql", *DEMO], folder)
     with fits.open(ROOT / "data" / "survey" / _VISIT) as hdus:
         cards = {k: v for k, v in hdus[1].header.items() if not k.startswith(("EXT", "CRVAL1A", "CRVAL2A"))}
         header = fits.Header([(k, v) for k, v in cards.items() if k not in ("COMMENT", "HISTORY", "")])

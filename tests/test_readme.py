@@ -9,7 +9,7 @@ import pytest
 from pyarrow import csv
 
 from forcedsql.extension.stock_shell import find_shell
-from tests.documents import ROOT, blocks_of, make_folder, run
+from tests.documents import DEMO, ROOT, blocks_of, make_folder, run
 from tests.test_import_directions import LAYER
 
 README = ROOT / "README.md"
@@ -69,7 +69,7 @@ def test_the_first_two_commands_are_the_ones_that_ci_runs():
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     assert "readme_command 0" in script
     assert "readme_command 1" in script
-    assert "forcedsql demo" in blocks("sh")[0]
+    assert blocks("sh")[0].rstrip().endswith(f"/forcedsql {' '.join(DEMO)}")
     assert "pytest" in blocks("sh")[1]
 
 

@@ -67,7 +67,7 @@ def demo(
         typer.Argument(
             metavar="DIR",
             help="Folder of your own files: exposures (*.fits) and tables called object.* and source.*; "
-            "the sample survey if not given, which is simulated where there is no checkout.",
+            "the sample survey if not given, which is simulated unless forcedsql runs from a checkout.",
         ),
     ] = None,
     out: Annotated[Path, typer.Option("--out", help="Folder for the database, tables and plot.")] = Path(
