@@ -128,5 +128,15 @@ def test_a_folder_without_what_is_needed_is_one_reason(
     assert message in result.err.splitlines()[-1]
 
 
+def test_a_catalogue_without_fluxes_to_compare_with_is_one_reason(cli, survey, visit_image, tmp_path):
+    shutil.copy(visit_image, tmp_path / "mine.fits")
+    positions = read_table(survey / "source.parquet").select(["sourceId", "ra", "dec"])
+    write_table(positions, tmp_path / "source.parquet")
+    result = cli("demo", tmp_path, "--out", tmp_path / "out")
+    assert result.code == 1
+    reason = "no table has psfFlux or i_psfFlux to compare visit:2024120600102:4 with"
+    assert result.err.splitlines()[-1] == f"forcedsql: {reason}"
+
+
 def test_a_folder_that_is_not_there_is_code_3(cli, tmp_path):
     assert cli("demo", tmp_path / "nowhere", "--out", tmp_path / "out").code == 3
