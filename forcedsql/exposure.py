@@ -132,13 +132,15 @@ class Exposure:
         """Bytes of pixels in memory."""
         return self.image.nbytes + self.mask.nbytes + self.variance.nbytes
 
-    def read_rows(self, pixels: BoolArray, mask: BoolArray) -> None:
+    def read_rows(self, pixels: BoolArray, mask: BoolArray, columns: slice | None = None) -> None:
         """Make sure that rows of the planes are in memory, as they are here from the start.
 
         Parameters
         ----------
         pixels, mask : ndarray, (ny,) bool
             Rows of image and variance, and rows of the mask.
+        columns : slice, optional
+            The columns that are wanted of them, which may reach over the edges; all by default.
 
         Raises
         ------

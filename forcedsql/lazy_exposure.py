@@ -54,14 +54,14 @@ class LazyExposure(Exposure):
 
     @property
     def nbytes(self) -> int:
-        """Bytes of pixels in memory: those of the rows read so far."""
+        """Bytes of pixels in memory: those read so far."""
         return super().nbytes if self._rows is None else self._rows.nbytes
 
-    def read_rows(self, pixels: BoolArray, mask: BoolArray) -> None:
+    def read_rows(self, pixels: BoolArray, mask: BoolArray, columns: slice | None = None) -> None:
         """Read rows of the planes; see `Exposure.read_rows`."""
         if self._rows is not None:
             with phase(READING):
-                self._rows.read(pixels, mask)
+                self._rows.read(pixels, mask, columns)
 
     def read_all_rows(self) -> None:
         """Read every row that has not been read."""
@@ -70,7 +70,7 @@ class LazyExposure(Exposure):
                 self._rows.read_all()
 
     def planes_so_far(self) -> tuple[Float32Array, MaskArray, Float32Array]:
-        """Return the planes with zeros in unread rows; see `Exposure.planes_so_far`."""
+        """Return the planes with zeros in what was not read; see `Exposure.planes_so_far`."""
         if self._rows is None:
             return super().planes_so_far()
         return self._rows.image, self._rows.mask, self._rows.variance

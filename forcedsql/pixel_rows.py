@@ -1,7 +1,7 @@
 """Planes that are read from their file row by row, as measurements need them.
 
 The arrays have the size of the whole image from the start, so that every sum, clip and flag
-over them is the one that the whole image gives; memory is taken only by rows that were read.
+over them is the one that the whole image gives; memory is taken only by what was read.
 """
 
 import mmap
@@ -16,24 +16,27 @@ from forcedsql.arrays import AnyArray, BoolArray, Float32Array, IntArray
 
 MaskArray = np.ndarray[Any, np.dtype[np.int32]]
 
+_LITTLE = 0.25
+"""Up to what part of the columns a row is read in part."""
+
 
 class RowSource(Protocol):
-    """Reads consecutive rows of the three planes of one image; called by one thread at a time."""
+    """Reads boxes of the three planes of one image; called by one thread at a time."""
 
     @property
     def shape(self) -> tuple[int, int]:
         """(rows, columns) of the whole image."""
         ...
 
-    def read_pixels(self, rows: slice, image: Float32Array, variance: Float32Array) -> None:
-        """Fill rows of image and variance.
+    def read_pixels(self, rows: slice, columns: slice, image: Float32Array, variance: Float32Array) -> None:
+        """Fill a box of image and variance.
 
         Parameters
         ----------
-        rows : slice
-            Rows to read, inside the image.
+        rows, columns : slice
+            The box to read, inside the image.
         image, variance : ndarray, (ny, nx) float32
-            The whole planes; nothing but `rows` of them is written.
+            The whole planes; nothing but the box is written.
 
         Raises
         ------
@@ -42,16 +45,16 @@ class RowSource(Protocol):
         """
         ...
 
-    def read_mask(self, rows: slice, mask: MaskArray) -> None:
-        """Fill rows of the mask, (ny, nx) int32; see `read_pixels`."""
+    def read_mask(self, rows: slice, columns: slice, mask: MaskArray) -> None:
+        """Fill a box of the mask, (ny, nx) int32; see `read_pixels`."""
         ...
 
 
 class PixelRows:
-    """The planes of one image, and which of their rows have been read.
+    """The planes of one image, and which of their pixels have been read.
 
-    Rows are filled in once and never change after, so that threads may measure on some while
-    others are read.
+    A pixel that has been filled in never changes after, so that threads may measure on some
+    while others are read.
 
     Parameters
     ----------
@@ -63,9 +66,8 @@ class PixelRows:
         self.image: Float32Array = _unwritten_plane(source.shape, np.float32)
         self.mask: MaskArray = _unwritten_plane(source.shape, np.int32)
         self.variance: Float32Array = _unwritten_plane(source.shape, np.float32)
-        self._pixels_read = np.zeros(source.shape[0], np.bool_)
-        self._mask_read = np.zeros(source.shape[0], np.bool_)
-        self._nbytes = 0
+        self._pixels_read = _PartsRead(source.shape)
+        self._mask_read = _PartsRead(source.shape)
         self._lock = Lock()
 
     @property
@@ -75,16 +77,19 @@ class PixelRows:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the rows that have been read."""
-        return self._nbytes
+        """Bytes of the pixels that have been read."""
+        per_pixel = self.image.itemsize + self.variance.itemsize
+        return self._pixels_read.count * per_pixel + self._mask_read.count * self.mask.itemsize
 
-    def read(self, pixels: BoolArray, mask: BoolArray) -> None:
-        """Read those of the wanted rows that have not been read.
+    def read(self, pixels: BoolArray, mask: BoolArray, columns: slice | None = None) -> None:
+        """Read what is wanted and has not been read.
 
         Parameters
         ----------
         pixels, mask : ndarray, (ny,) bool
             Rows of image and variance that are wanted, and rows of the mask.
+        columns : slice, optional
+            The columns that are wanted of them, which may reach over the edges; all by default.
 
         Raises
         ------
@@ -92,19 +97,54 @@ class PixelRows:
             See `RowSource.read_pixels`; what was read before stays.
         """
         with self._lock:
-            for rows in runs(pixels & ~self._pixels_read):
-                self._source.read_pixels(rows, self.image, self.variance)
-                self._pixels_read[rows] = True
-                self._nbytes += self.image[rows].nbytes + self.variance[rows].nbytes
-            for rows in runs(mask & ~self._mask_read):
-                self._source.read_mask(rows, self.mask)
-                self._mask_read[rows] = True
-                self._nbytes += self.mask[rows].nbytes
+            for box in self._pixels_read.missing(pixels, columns):
+                self._source.read_pixels(*box, self.image, self.variance)
+                self._pixels_read.add(*box)
+            for box in self._mask_read.missing(mask, columns):
+                self._source.read_mask(*box, self.mask)
+                self._mask_read.add(*box)
 
     def read_all(self) -> None:
         """Read every row that has not been read."""
         every = np.ones(self.shape[0], np.bool_)
         self.read(every, every)
+
+
+class _PartsRead:
+    """Which columns of each row of a plane have been read.
+
+    Unpacking a row costs more than putting its pixels in their place.  So a row is read in part
+    at most once, for positions that need little of it; who needs more of it gets all.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        (rows, columns) of the plane.
+    """
+
+    def __init__(self, shape: tuple[int, int]) -> None:
+        self.count = 0
+        self._width = shape[1]
+        self._first, self._end = np.zeros((2, shape[0]), np.int64)
+
+    def missing(self, wanted: BoolArray, columns: slice | None) -> list[tuple[slice, slice]]:
+        """Return the boxes, rows and columns, to read so that wanted rows have the columns."""
+        whole = slice(0, self._width)
+        columns = whole if columns is None else slice(max(columns.start, 0), min(columns.stop, self._width))
+        if columns.stop - columns.start > _LITTLE * self._width:
+            columns = whole
+        if columns.stop <= columns.start:
+            return []
+        lacking = wanted & ((self._first > columns.start) | (self._end < columns.stop))
+        begun = lacking & (self._end > 0)
+        boxes = [(rows, columns) for rows in runs(lacking & ~begun)]
+        return boxes + [(rows, whole) for rows in runs(begun)]
+
+    def add(self, rows: slice, columns: slice) -> None:
+        """Note that a box, as `missing` gave it, has been read."""
+        before = self._end[rows] - self._first[rows]
+        self._first[rows], self._end[rows] = columns.start, columns.stop
+        self.count += int((self._end[rows] - self._first[rows] - before).sum())
 
 
 def _unwritten_plane(shape: tuple[int, int], dtype: type) -> AnyArray:

@@ -87,8 +87,9 @@ class Plugin:
     aliases : callable, optional
         From a configuration to further LSST names: prefix to the prefix that it stands for.
     reach : callable, optional
-        From a batch whose pixels are not read yet, and a configuration, to how many rows above
-        and below the positions the plugin looks at, an int; see `forcedsql.measure.reach`.
+        From a batch whose pixels are not read yet, and a configuration, to how many rows and
+        columns on each side of the positions the plugin looks at, an int; see
+        `forcedsql.measure.reach`.
         Without it the whole image is read.
     reads_mask : bool
         Whether it looks at the mask that far, and not at image and variance only.

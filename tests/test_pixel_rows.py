@@ -20,18 +20,20 @@ class CountingSource:
     def __init__(self):
         self.asked: list[slice] = []
         self.mask_asked: list[slice] = []
+        self.columns_asked: list[slice] = []
         self.broken_from = 40
 
-    def read_pixels(self, rows, image, variance):
+    def read_pixels(self, rows, columns, image, variance):
         if rows.stop > self.broken_from:
             raise ReadError("broken")
         self.asked.append(rows)
+        self.columns_asked.append(columns)
         number = np.arange(rows.start, rows.stop)[:, None]
-        image[rows], variance[rows] = number, number + 0.5
+        image[rows, columns], variance[rows, columns] = number, number + 0.5
 
-    def read_mask(self, rows, mask):
+    def read_mask(self, rows, columns, mask):
         self.mask_asked.append(rows)
-        mask[rows] = np.arange(rows.start, rows.stop)[:, None]
+        mask[rows, columns] = np.arange(rows.start, rows.stop)[:, None]
 
 
 def mask_of(*rows):
@@ -49,6 +51,59 @@ def test_only_wanted_rows_are_read_and_each_once():
     assert pixels.mask[:, 0].tolist() == [n if n == 4 else 0 for n in range(40)]
     assert source.asked == [slice(3, 5), slice(9, 10), slice(2, 3), slice(5, 6)]
     assert pixels.image[:, 0].tolist() == [n if n in (2, 3, 4, 5, 9) else 0 for n in range(40)]
+
+
+def wide():
+    source = CountingSource()
+    source.shape = (40, 16)
+    return PixelRows(source), source
+
+
+def test_few_columns_of_a_row_are_read_alone_and_more_of_them_with_all_others():
+    pixels, source = wide()
+    pixels.read(mask_of(3, 4), mask_of(), slice(5, 8))
+    assert pixels.image[4].tolist() == [0] * 5 + [4] * 3 + [0] * 8
+    pixels.read(mask_of(3, 4), mask_of(), slice(6, 8))
+    assert source.asked == [slice(3, 5)]
+    pixels.read(mask_of(4, 5), mask_of(), slice(6, 9))
+    assert source.asked[1:] == [slice(5, 6), slice(4, 5)]
+    assert source.columns_asked == [slice(5, 8), slice(6, 9), slice(0, 16)]
+    pixels.read_all()
+    assert (pixels.image == np.arange(40)[:, None]).all()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "read"),
+    [
+        (slice(-3, 2), slice(0, 2)),
+        (slice(14, 30), slice(14, 16)),
+        (slice(4, 9), slice(0, 16)),
+        (slice(-5, 5), slice(0, 16)),
+        (None, slice(0, 16)),
+    ],
+)
+def test_columns_off_the_image_do_not_count_and_many_are_all(wanted, read):
+    pixels, source = wide()
+    pixels.read(mask_of(3), mask_of(), wanted)
+    assert source.columns_asked == [read]
+
+
+def test_columns_off_the_image_alone_need_nothing():
+    pixels, source = wide()
+    pixels.read(mask_of(3), mask_of(3), slice(-20, -3))
+    pixels.read(mask_of(3), mask_of(3), slice(16, 40))
+    assert (source.asked, source.mask_asked, pixels.nbytes) == ([], [], 0)
+
+
+def test_bytes_are_those_of_pixels_read():
+    pixels, _ = wide()
+    assert pixels.nbytes == 0
+    pixels.read(mask_of(0, 39), mask_of(39), slice(0, 3))
+    assert pixels.nbytes == 2 * 3 * 8 + 3 * 4
+    pixels.read(mask_of(0), mask_of())
+    assert pixels.nbytes == (16 + 3) * 8 + 3 * 4
+    pixels.read_all()
+    assert pixels.nbytes == 40 * 16 * 12
 
 
 def test_bytes_are_those_of_rows_read():

@@ -3,12 +3,15 @@
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
+from itertools import islice
 from threading import Lock
 from typing import NamedTuple
 
 from forcedsql.exposure import Exposure
 
 DEFAULT_CACHE_BYTES = 2**30
+_STILL_GROWING = 64
+"""How many exposures, of those used last, may have grown since they were looked at."""
 OTHER_BYTES = 2**18
 """What an exposure takes without its pixels: PSF, projections, tables."""
 
@@ -50,6 +53,7 @@ class ExposureCache:
         self.budget = budget
         self._lock = Lock()
         self._entries: OrderedDict[ExposureKey, Future[Exposure]] = OrderedDict()
+        self._bytes: dict[ExposureKey, int] = {}
 
     def get(self, key: ExposureKey, open_: Callable[[], Exposure]) -> Exposure:
         """Return the exposure of a key, opened by `open_` if it is not at hand.
@@ -78,24 +82,36 @@ class ExposureCache:
                 self._entries.pop(key, None)
             entry.set_exception(error)
             raise
-        self.trim()
+        self._trim(_STILL_GROWING)
 
     def trim(self) -> None:
         """Let go of the exposures used longest ago, as far as all together are over the budget."""
+        self._trim(len(self._entries))
+
+    def _trim(self, looked_at: int) -> None:
         with self._lock:
-            ready = [(key, entry.result()) for key, entry in self._entries.items() if entry.done()]
-            excess = sum(size_of(exposure) for _, exposure in ready) - self.budget
-            for key, exposure in ready[:-1]:
+            self._look_at(looked_at)
+            excess = sum(self._bytes.values()) - self.budget
+            if excess <= 0:
+                return
+            for key in [key for key in self._entries if key in self._bytes][:-1]:
+                del self._entries[key]
+                excess -= self._bytes.pop(key)
                 if excess <= 0:
                     break
-                del self._entries[key]
-                excess -= size_of(exposure)
+
+    def _look_at(self, count: int) -> None:
+        """See how large the exposures used last are now; of the others it is remembered."""
+        for key, entry in islice(reversed(self._entries.items()), count):
+            if entry.done():
+                self._bytes[key] = size_of(entry.result())
 
     @property
     def size(self) -> int:
         """Bytes held."""
         with self._lock:
-            return sum(size_of(entry.result()) for entry in self._entries.values() if entry.done())
+            self._look_at(len(self._entries))
+            return sum(self._bytes.values())
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -104,6 +120,7 @@ class ExposureCache:
         """Let go of every exposure."""
         with self._lock:
             self._entries.clear()
+            self._bytes.clear()
 
 
 def size_of(exposure: Exposure) -> int:

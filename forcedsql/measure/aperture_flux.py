@@ -58,7 +58,7 @@ def _columns_of_radius(radius: float, *, sinc: bool) -> list[Column]:
 
 
 def aperture_flux_reach(batch: Batch, config: MeasurementConfig) -> int:
-    """Return how many rows the apertures of a configuration reach."""
+    """Return how many rows and columns the apertures of a configuration reach."""
     sinc = [sinc_aperture(r, config.sinc_shift) for r in config.radii if _uses_sinc(r, config)]
     return aperture_reach(batch, sinc=sinc, circles=config.radii)
 

@@ -6,7 +6,7 @@ import pyarrow as pa
 from forcedsql.arrays import Float32Array, FloatArray, IntArray
 from forcedsql.config import MeasurementConfig
 from forcedsql.measure.batch import INVALID_PSF, Batch, Columns, plane_bits
-from forcedsql.measure.reach import whole_rows
+from forcedsql.measure.reach import whole_pixels
 from forcedsql.measure.spans import Groups, clipped_moments, ellipse_spans
 from forcedsql.plugins import FLUX_ORDER, LOCAL_BACKGROUND, Plugin, PluginOption
 from forcedsql.schema import FLUX, Column, flag_column, value_column
@@ -87,9 +87,9 @@ def local_background(batch: Batch, config: MeasurementConfig) -> Columns:
 
 
 def local_background_reach(batch: Batch, config: MeasurementConfig) -> int:
-    """Return how many rows the rings of a batch reach."""
+    """Return how many rows and columns the rings of a batch reach."""
     largest = np.nanmax(_radius(batch, config), initial=0.0)
-    return whole_rows(float(largest) * config.plugin_option(NAME, "annulusOuter"), batch)
+    return whole_pixels(float(largest) * config.plugin_option(NAME, "annulusOuter"), batch)
 
 
 def _radius(batch: Batch, config: MeasurementConfig) -> Float32Array:

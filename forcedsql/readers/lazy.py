@@ -172,18 +172,18 @@ class FilePlanes:
         """(rows, columns)."""
         return self._shape
 
-    def read_pixels(self, rows: slice, image: Float32Array, variance: Float32Array) -> None:
-        """Fill rows of image and variance; see `forcedsql.pixel_rows.RowSource`."""
+    def read_pixels(self, rows: slice, columns: slice, image: Float32Array, variance: Float32Array) -> None:
+        """Fill a box of image and variance; see `forcedsql.pixel_rows.RowSource`."""
         with self._reading() as read:
             for some in _parts(rows):
-                read.floats(self._hdus.image, some, image[some])
-                read.floats(self._hdus.variance, some, variance[some])
+                read.floats(self._hdus.image, some, columns, image[some])
+                read.floats(self._hdus.variance, some, columns, variance[some])
 
-    def read_mask(self, rows: slice, mask: MaskArray) -> None:
-        """Fill rows of the mask; see `forcedsql.pixel_rows.RowSource`."""
+    def read_mask(self, rows: slice, columns: slice, mask: MaskArray) -> None:
+        """Fill a box of the mask; see `forcedsql.pixel_rows.RowSource`."""
         with self._reading() as read:
             for some in _parts(rows):
-                read.bits(self._hdus.mask, some, mask[some])
+                read.bits(self._hdus.mask, some, columns, mask[some])
 
     @contextmanager
     def _reading(self) -> Iterator["_Reading"]:
@@ -210,21 +210,24 @@ class _Reading:
         self._open_fully = open_fully
         self._fully: FitsFile | None = None
 
-    def floats(self, hdu: int, rows: slice, pixels: Float32Array) -> None:
-        if not self._as_stored(hdu, rows, pixels):
+    def floats(self, hdu: int, rows: slice, columns: slice, pixels: Float32Array) -> None:
+        """Fill columns of rows, (len(rows), nx)."""
+        if not self._as_stored(hdu, rows, columns, pixels):
             values, compressed = self._rows(hdu, rows, pixels.shape)
-            pixels[:] = float_pixels(values, compressed=compressed)
+            pixels[:, columns] = float_pixels(values[:, columns], compressed=compressed)
 
-    def bits(self, hdu: int, rows: slice, pixels: MaskArray) -> None:
-        if not self._as_stored(hdu, rows, pixels):
-            pixels[:] = mask_pixels(self._rows(hdu, rows, pixels.shape)[0], label=f"HDU {hdu}")
+    def bits(self, hdu: int, rows: slice, columns: slice, pixels: MaskArray) -> None:
+        """Fill columns of rows of the mask; see `floats`."""
+        if not self._as_stored(hdu, rows, columns, pixels):
+            values, _ = self._rows(hdu, rows, pixels.shape)
+            pixels[:, columns] = mask_pixels(values[:, columns], label=f"HDU {hdu}")
 
-    def _as_stored(self, hdu: int, rows: slice, pixels: AnyArray) -> bool:
+    def _as_stored(self, hdu: int, rows: slice, columns: slice, pixels: AnyArray) -> bool:
         """Read compressed pixels that are what is measured to where they belong; tell if they are."""
         plane = self._stored[hdu]
         if plane is None or not plane.compressed or plane.dtype.newbyteorder("=") != pixels.dtype:
             return False
-        plane.read_into(self._file, rows.start, pixels)
+        plane.read_into(self._file, rows.start, pixels, columns)
         return True
 
     def _rows(self, hdu: int, rows: slice, shape: tuple[int, ...]) -> tuple[AnyArray, bool]:

@@ -27,6 +27,7 @@ _ALGORITHMS = ("GZIP_1", "GZIP_2")
 # What is unpacked at a time stays in the processor's cache.
 _UNPACKED_BYTES = 1 << 18
 _LENGTH_BYTES = 4
+_EVERY_COLUMN = slice(None)
 _WELL_PACKED = 8
 
 
@@ -58,8 +59,10 @@ class StoredPlane(Protocol):
         """
         ...
 
-    def read_into(self, file: FileBytes, first: int, pixels: AnyArray) -> None:
-        """Fill rows from `first`, (count, nx) of `dtype` in native byte order; see `read`."""
+    def read_into(
+        self, file: FileBytes, first: int, pixels: AnyArray, columns: slice = _EVERY_COLUMN
+    ) -> None:
+        """Fill columns of rows from `first`, (count, nx) of `dtype` in native byte order; see `read`."""
         ...
 
 
@@ -129,8 +132,10 @@ class _PlainPlane:
         data = file.read(self.start + first * row_bytes, count * row_bytes)
         return np.frombuffer(data, self.dtype).reshape(count, self.shape[1])
 
-    def read_into(self, file: FileBytes, first: int, pixels: AnyArray) -> None:
-        pixels[:] = self.read(file, first, len(pixels))
+    def read_into(
+        self, file: FileBytes, first: int, pixels: AnyArray, columns: slice = _EVERY_COLUMN
+    ) -> None:
+        pixels[:, columns] = self.read(file, first, len(pixels))[:, columns]
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +154,9 @@ class _TiledPlane:
         self.read_into(file, first, pixels)
         return pixels
 
-    def read_into(self, file: FileBytes, first: int, pixels: AnyArray) -> None:
+    def read_into(
+        self, file: FileBytes, first: int, pixels: AnyArray, columns: slice = _EVERY_COLUMN
+    ) -> None:
         count, size = len(pixels), self.descriptor.itemsize
         places = np.frombuffer(file.read(self.start + first * size, count * size), self.descriptor)
         length, offset = places["COMPRESSED_DATA"].astype(np.int64).T
@@ -160,13 +167,11 @@ class _TiledPlane:
             raise ReadError(f"rows {first} to {first + count - 1} of a plane have tiles that overlap")
         row_bytes = self.shape[1] * self.dtype.itemsize
         step = max(1, _UNPACKED_BYTES // row_bytes)
-        unpacked = np.empty(min(step, count) * row_bytes, np.uint8)
         for start in range(0, count, step):
             part = slice(start, min(start + step, count))
-            rows = pixels[part]
-            tiles = unpacked[: len(rows) * row_bytes]
-            _unpack(self._packed_tiles(file, length[part], offset[part]), length[part], tiles)
-            _put_in_order(tiles, rows, shuffled=self.algorithm == "GZIP_2")
+            packed = self._packed_tiles(file, length[part], offset[part])
+            tiles = _unpack(packed, length[part], row_bytes)
+            _put_in_order(tiles, pixels[part], columns, shuffled=self.algorithm == "GZIP_2")
 
     def _packed_tiles(self, file: FileBytes, length: IntArray, offset: IntArray) -> bytes:
         first, last = int(offset[0]), int(offset[-1] + length[-1])
@@ -178,53 +183,51 @@ class _TiledPlane:
         )
 
 
-def _unpack(packed: bytes, length: IntArray, unpacked: AnyArray) -> None:
-    """Unpack gzip members of these lengths, which hold equal numbers of bytes."""
+def _unpack(packed: bytes, length: IntArray, row_bytes: int) -> AnyArray:
+    """Unpack gzip members of these lengths, each of which holds `row_bytes`; (n * row_bytes,) uint8."""
     # A member ends in the length of what it holds.  Without a look at it, one tile's surplus
     # could make up for the next one's lack.
     ends = np.cumsum(length)
     sizes = np.frombuffer(packed, np.uint8)[ends[:, None] + np.arange(-_LENGTH_BYTES, 0)].view("<u4")
-    if (sizes != unpacked.size // len(length)).any():
+    if (sizes != row_bytes).any():
         raise ReadError("a compressed tile does not hold one row of pixels")
     try:
-        if len(packed) * _WELL_PACKED < unpacked.size:
-            filled = _unpack_together(packed, unpacked)
+        if len(packed) * _WELL_PACKED < row_bytes * len(length):
+            unpacked = _unpack_together(packed, row_bytes * len(length))
         else:
-            filled = _unpack_one_by_one(packed, ends - length, ends, unpacked)
+            unpacked = _unpack_one_by_one(packed, ends - length, ends, row_bytes)
     except (OSError, pa.ArrowException, deflate.DeflateError) as fault:
         raise ReadError(f"a compressed tile is damaged: {' '.join(str(fault).split())}") from fault
-    if filled != unpacked.size:
-        raise ReadError(f"compressed tiles hold {filled} bytes where {unpacked.size} are expected")
+    if len(unpacked) != row_bytes * len(length):
+        expected = row_bytes * len(length)
+        raise ReadError(f"compressed tiles hold {len(unpacked)} bytes where {expected} are expected")
+    return np.frombuffer(unpacked, np.uint8)
 
 
-def _unpack_together(packed: bytes, unpacked: AnyArray) -> int:
+def _unpack_together(packed: bytes, size: int) -> pa.Buffer | bytes:
     # One call, which leaves the interpreter to other threads all the while.
     with pa.CompressedInputStream(pa.BufferReader(packed), "gzip") as stream:
-        return int(stream.readinto(unpacked))
+        return stream.read_buffer(size)
 
 
-def _unpack_one_by_one(packed: bytes, starts: IntArray, ends: IntArray, unpacked: AnyArray) -> int:
+def _unpack_one_by_one(packed: bytes, starts: IntArray, ends: IntArray, row_bytes: int) -> bytes:
     """Unpack by libdeflate, which takes half of zlib's time for noise, and twice as much for a constant."""
-    tiles, row_bytes = memoryview(packed), unpacked.size // len(starts)
-    rows = [
+    tiles = memoryview(packed)
+    return b"".join(
         deflate.gzip_decompress(tiles[start:end], row_bytes)
         for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
-    ]
-    held = np.frombuffer(b"".join(rows), np.uint8)
-    if held.size == unpacked.size:
-        unpacked[:] = held
-    return held.size
+    )
 
 
-def _put_in_order(unpacked: AnyArray, pixels: AnyArray, *, shuffled: bool) -> None:
-    """Write rows of unpacked tiles, big-endian, to pixels, (n, nx) in native order.
+def _put_in_order(unpacked: AnyArray, pixels: AnyArray, columns: slice, *, shuffled: bool) -> None:
+    """Write columns of rows of unpacked tiles, big-endian, to pixels, (n, nx) in native order.
 
     GZIP_2 stores the first byte of every pixel of a row, then the second, ...
     """
     size = pixels.itemsize
     library = native_library()
     if shuffled and size == 4 and library is not None and pixels.flags.c_contiguous:
-        join_bytes(library, unpacked.reshape(len(pixels), size, -1), pixels)
+        join_bytes(library, unpacked.reshape(len(pixels), size, -1), pixels, columns)
         return
     if shuffled:
         stored = unpacked.reshape(len(pixels), size, -1).transpose(0, 2, 1)
@@ -232,4 +235,5 @@ def _put_in_order(unpacked: AnyArray, pixels: AnyArray, *, shuffled: bool) -> No
         stored = unpacked.reshape(len(pixels), -1, size)
     native = pixels.view(np.uint8).reshape(len(pixels), -1, size)
     for byte in range(size):
-        native[:, :, size - 1 - byte if sys.byteorder == "little" else byte] = stored[:, :, byte]
+        place = size - 1 - byte if sys.byteorder == "little" else byte
+        native[:, columns, place] = stored[:, columns, byte]

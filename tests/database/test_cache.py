@@ -87,6 +87,21 @@ class Growing:
     nbytes = 0
 
 
+def test_what_exposures_used_long_ago_hold_is_remembered():
+    """An opening looks at those used last only, so that thousands of them cost no more than a few."""
+    cache = ExposureCache(budget=300 * OTHER_BYTES)
+    entries = {n: cache.get(key(f"{n}"), Growing) for n in range(200)}
+    cache.get(key("0"), Growing)
+    entries[0].nbytes = entries[199].nbytes = 60 * OTHER_BYTES
+    entries[1].nbytes = 10**9
+    cache.get(key("another"), Growing)
+    # 201 exposures and 120 times as much as one of them: the 21 used longest ago have gone.
+    assert [n for n in range(200) if key(f"{n}") not in cache] == list(range(1, 22))
+    entries[50].nbytes = 10**12
+    cache.trim()
+    assert cache.size <= cache.budget
+
+
 def test_exposures_that_have_grown_are_trimmed():
     cache = ExposureCache(budget=3 * OTHER_BYTES)
     entries = {name: cache.get(key(name), Growing) for name in ("a", "b")}

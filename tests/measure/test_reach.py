@@ -1,6 +1,7 @@
-"""Rows that measurements look at: no value may depend on a row that was not read."""
+"""Pixels that measurements look at: no value may depend on one that was not read."""
 
 from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from types import SimpleNamespace
 
@@ -19,7 +20,7 @@ from forcedsql.plugins import find_plugin
 from tests.measure.exposures import make_exposure, sky
 from tests.native.instruction_sets import loaded
 
-SHAPE = (400, 90)
+SHAPE = (400, 700)
 
 
 class FromMemory:
@@ -28,15 +29,17 @@ class FromMemory:
     def __init__(self, exposure):
         self.exposure = exposure
         self.shape = exposure.shape
-        self.rows_read = self.mask_rows_read = 0
+        self.rows_read = self.mask_rows_read = self.most_columns = 0
 
-    def read_pixels(self, rows, image, variance):
+    def read_pixels(self, rows, columns, image, variance):
         self.rows_read += rows.stop - rows.start
-        image[rows], variance[rows] = self.exposure.image[rows], self.exposure.variance[rows]
+        self.most_columns = max(self.most_columns, columns.stop - columns.start)
+        box = rows, columns
+        image[box], variance[box] = self.exposure.image[box], self.exposure.variance[box]
 
-    def read_mask(self, rows, mask):
+    def read_mask(self, rows, columns, mask):
         self.mask_rows_read += rows.stop - rows.start
-        mask[rows] = self.exposure.mask[rows]
+        mask[rows, columns] = self.exposure.mask[rows, columns]
 
 
 def lazily(exposure):
@@ -48,8 +51,8 @@ def lazily(exposure):
 def faulty_exposure(xy0=(0, 0)):
     exposure = make_exposure(shape=SHAPE, xy0=xy0, seed=5)
     rng = np.random.default_rng(6)
-    exposure.image.flat[rng.choice(exposure.image.size, 200, replace=False)] = np.nan
-    exposure.variance.flat[rng.choice(exposure.image.size, 50, replace=False)] = np.inf
+    exposure.image.flat[rng.choice(exposure.image.size, 1500, replace=False)] = np.nan
+    exposure.variance.flat[rng.choice(exposure.image.size, 400, replace=False)] = np.inf
     mask = (1 << rng.integers(0, 9, SHAPE)) * (rng.random(SHAPE) < 0.05)
     return replace(exposure, mask=mask.astype(np.int32))
 
@@ -64,7 +67,7 @@ CONFIGS = {
 }
 
 places = st.tuples(
-    st.floats(-3, SHAPE[1] + 3) | st.sampled_from([-0.5, 0.0, 89.0, 89.5, np.nan]),
+    st.floats(-3, SHAPE[1] + 3) | st.sampled_from([-0.5, 0.0, 70.5, 350.25, 699.0, 699.5, np.nan]),
     st.floats(-3, SHAPE[0] + 3) | st.sampled_from([-0.5, 0.0, 70.5, 399.0, 399.4999, 1e9]),
 )
 
@@ -108,8 +111,27 @@ def test_rows_are_those_of_the_largest_aperture():
     assert 141 <= source.rows_read <= 151
     # Apertures do not look at the mask: the PSF's box is what is left.
     assert 25 <= source.mask_rows_read <= 37
-    measure_positions(lazy, *sky([60.0], [200.0]), MeasurementConfig())
+    measure_positions(lazy, *sky([40.0], [200.0]), MeasurementConfig())
     assert source.rows_read <= 151
+
+
+def test_a_row_is_read_in_part_once_and_then_whole(monkeypatch):
+    lazy, source = lazily(EXPOSURES[(0, 0)])
+    measured = partial(measure_positions, lazy, config=MeasurementConfig())
+    monkeypatch.setenv("FORCEDSQL_KERNEL", "numpy")
+    measured(*sky([350.0], [330.0]))
+    assert source.most_columns == SHAPE[1]
+    if loaded() is None:
+        pytest.skip("forcedsql was installed without its native kernel")
+    lazy, source = lazily(EXPOSURES[(0, 0)])
+    monkeypatch.setenv("FORCEDSQL_KERNEL", "native")
+    measured = partial(measure_positions, lazy, config=MeasurementConfig())
+    measured(*sky([350.0], [200.0]))
+    assert 141 <= source.most_columns <= 151
+    for x in (100.0, 600.0, 20.0):
+        measured(*sky([x], [200.0]))
+    assert source.most_columns == SHAPE[1]
+    assert source.rows_read <= 2 * 151
 
 
 def test_small_apertures_need_few_rows():
@@ -147,17 +169,26 @@ def test_rows_that_a_kernel_keeps_are_read_before(monkeypatch, kernel):
         assert measured["ap20Flux"].tolist() == expected["ap20Flux"].tolist(), y
 
 
-def test_psf_boxes_reach_as_far_as_the_farthest_of_them():
-    none = np.zeros(3, np.bool_)
+@pytest.mark.parametrize(("across", "along"), [("x", "y"), ("y", "x")])
+def test_psf_boxes_reach_as_far_as_the_farthest_of_them(across, along):
+    length = {"x": "width", "y": "height"}
     images = SimpleNamespace(
-        y0=np.array([98, 99, -500]), height=np.array([5, 20, 900]), valid=np.array([True, True, False])
+        **{
+            f"{along}0": np.array([98, 99, -500]),
+            length[along]: np.array([5, 20, 900]),
+            f"{across}0": np.array([40, 40, 40]),
+            length[across]: np.array([21, 21, 21]),
+        },
+        valid=np.array([True, True, False]),
     )
-    batch = SimpleNamespace(psf_images=images, y=np.array([100.0, 100.4, 100.0]))
-    # From row 100 to 118, where the second box ends; the margin is for kernels.
+    batch = SimpleNamespace(
+        psf_images=images, **{along: np.array([100.0, 100.4, 100.0]), across: np.full(3, 50.0)}
+    )
+    # From pixel 100 to 118, where the second box ends; the margin is for kernels.
     assert 18 <= psf_box_reach(batch, MeasurementConfig()) <= 23
-    images.y0[0] = 60
+    getattr(images, f"{along}0")[0] = 60
     assert 40 <= psf_box_reach(batch, MeasurementConfig()) <= 44
-    images.valid = none
+    images.valid = np.zeros(3, np.bool_)
     assert psf_box_reach(batch, MeasurementConfig()) == 0
 
 

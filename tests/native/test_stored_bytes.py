@@ -24,6 +24,16 @@ def test_every_instruction_set_puts_the_same_numbers_together(library, width, ki
     assert (pixels.view(np.uint32) == bits).all()
 
 
+def test_columns_that_are_not_asked_for_stay_as_they_are(library):
+    bits = np.random.default_rng(5).integers(1, 1 << 32, (30, 200), dtype=np.uint32)
+    for columns in (slice(0, 1), slice(33, 178), slice(199, 200), slice(150, 150)):
+        pixels = np.zeros((30, 200), np.int32)
+        join_bytes(library, shuffled(bits.view(np.int32)), pixels, columns)
+        expected = np.zeros_like(bits)
+        expected[:, columns] = bits[:, columns]
+        assert (pixels.view(np.uint32) == expected).all()
+
+
 def test_bytes_of_another_number_of_pixels_are_refused(library):
     with pytest.raises(ValueError, match="shape"):
         join_bytes(library, np.zeros((2, 4, 5), np.uint8), np.zeros((2, 6), np.float32))

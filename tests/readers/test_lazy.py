@@ -99,6 +99,14 @@ def test_rows_are_those_of_the_whole_image_however_they_are_stored(odd_file, way
     whole = open_exposure(path)
     for layout in ("", open_lazily(path).layout):
         lazy = open_lazily(path, layout).exposure
+        for row, columns in ((5, slice(0, 9)), (6, slice(31, 60)), (22, slice(14, 15))):
+            wanted = np.zeros(50, bool)
+            wanted[row : row + 4] = True
+            lazy.read_rows(wanted, wanted, columns)
+            for name, plane in zip(PLANES, lazy.planes_so_far(), strict=True):
+                box = wanted, columns
+                assert plane[box].tobytes() == getattr(whole, name)[box].tobytes()
+        assert lazy.nbytes == (9 + 3 * 40 + 9 + 4) * 12
         for row in (0, 49, 13, 14, 30):
             wanted = np.zeros(50, bool)
             wanted[row : row + 3] = True

@@ -44,6 +44,18 @@ def test_rows_are_read_or_filled_in(tmp_path, monkeypatch, make, kernel):
     np.testing.assert_array_equal(filled, PIXELS[1:4])
 
 
+@pytest.mark.parametrize("kernel", ["", "numpy"])
+@pytest.mark.parametrize("make", [image_hdu, compressed_image_hdu])
+def test_only_the_columns_that_are_asked_for_are_filled_in(tmp_path, monkeypatch, make, kernel):
+    monkeypatch.setenv(KERNEL_VARIABLE, kernel)
+    state, layout = stored(tmp_path, make)
+    filled = np.full((3, 8), -1, np.int32)
+    with state.open() as file:
+        stored_plane(layout).read_into(file, 1, filled, slice(2, 5))
+    np.testing.assert_array_equal(filled[:, 2:5], PIXELS[1:4, 2:5])
+    assert (np.delete(filled, [2, 3, 4], axis=1) == -1).all()
+
+
 @pytest.mark.parametrize(
     ("make", "cards"),
     [

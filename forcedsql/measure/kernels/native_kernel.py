@@ -21,6 +21,7 @@ class NativeKernel:
     """Sums over pixels in C; see `forcedsql.measure.kernels.protocol.Kernel`."""
 
     library: Library
+    needs_whole_rows: bool = False
 
     @property
     def name(self) -> str:

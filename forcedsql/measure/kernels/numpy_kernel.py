@@ -20,6 +20,7 @@ class NumpyKernel:
     """Sums over pixels in NumPy; see `forcedsql.measure.kernels.protocol.Kernel`."""
 
     name: str = "numpy"
+    needs_whole_rows: bool = True  # for the running sums along them
 
     def psf_sums(
         self,

@@ -80,6 +80,11 @@ class Kernel(Protocol):
         """Name shown to users."""
         ...
 
+    @property
+    def needs_whole_rows(self) -> bool:
+        """Whether it looks at all pixels of a row, and not only at those around a position."""
+        ...
+
     def psf_sums(
         self,
         planes: Planes,

@@ -36,7 +36,7 @@ static const struct forcedsql_workers *workers(void) {
     return found;
 }
 
-int forcedsql_interface(void) { return 5; }
+int forcedsql_interface(void) { return 6; }
 
 const char *forcedsql_instruction_set(void) { return workers()->name; }
 
@@ -158,7 +158,8 @@ int forcedsql_adaptive_moments(int64_t n, const double *images, int64_t image_st
     return forcedsql_run(workers()->adaptive_moments, &task, n, PIXEL_STEP, threads);
 }
 
-int forcedsql_join_bytes(int64_t n, int64_t width, const uint8_t *stored, uint32_t *numbers, int threads) {
-    struct join_bytes_task task = {width, stored, numbers};
+int forcedsql_join_bytes(int64_t n, int64_t width, int64_t first, int64_t end, const uint8_t *stored,
+                         uint32_t *numbers, int threads) {
+    struct join_bytes_task task = {width, first, end, stored, numbers};
     return forcedsql_run(workers()->join_bytes, &task, n, PIXEL_STEP, threads);
 }

@@ -138,7 +138,9 @@ int forcedsql_adaptive_moments(int64_t n, const double *images, int64_t image_st
                                const int64_t *centre_x, const int64_t *centre_y, double *moments,
                                int threads);
 
-/* Stored (n, 4, width), most significant bytes first; numbers (n, width). */
-int forcedsql_join_bytes(int64_t n, int64_t width, const uint8_t *stored, uint32_t *numbers, int threads);
+/* Stored (n, 4, width), most significant bytes first; numbers (n, width), of which columns `first`
+   to `end` are filled. */
+int forcedsql_join_bytes(int64_t n, int64_t width, int64_t first, int64_t end, const uint8_t *stored,
+                         uint32_t *numbers, int threads);
 
 #endif

@@ -6,11 +6,11 @@ int FOR_ISA(join_bytes)(const void *argument, int64_t begin, int64_t end) {
     const struct join_bytes_task *task = argument;
     int64_t width = task->width;
     for (int64_t j = begin; j < end; j++) {
-        const uint8_t *first = task->stored + 4 * j * width;
-        const uint8_t *second = first + width, *third = second + width, *last = third + width;
+        const uint8_t *highest = task->stored + 4 * j * width;
+        const uint8_t *high = highest + width, *low = high + width, *lowest = low + width;
         uint32_t *numbers = task->numbers + j * width;
-        for (int64_t i = 0; i < width; i++)
-            numbers[i] = (uint32_t)first[i] << 24 | (uint32_t)second[i] << 16 | (uint32_t)third[i] << 8 | last[i];
+        for (int64_t i = task->first; i < task->end; i++)
+            numbers[i] = (uint32_t)highest[i] << 24 | (uint32_t)high[i] << 16 | (uint32_t)low[i] << 8 | lowest[i];
     }
     return 0;
 }

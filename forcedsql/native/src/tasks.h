@@ -112,7 +112,7 @@ struct add_warped_task {
 };
 
 struct join_bytes_task {
-    int64_t width;
+    int64_t width, first, end;
     const uint8_t *stored;
     uint32_t *numbers;
 };
