@@ -111,6 +111,9 @@ class MeasuredChunk:
         keys = _keys(ra, dec)
         if self._sorted is None:
             own = _keys(self.ra, self.dec)
+            # Most often they are the next positions of a table, and not these once more.
+            if not (own == keys[0]).any():
+                return None
             order = np.argsort(own, kind="stable")
             self._sorted = own[order], order
         own, order = self._sorted
