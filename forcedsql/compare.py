@@ -293,26 +293,28 @@ class FluxComparison:
             {
                 "magnitude": edges * bin_width,
                 "n": pa.array([len(g) for g in groups], pa.int64()),
-                "median_ratio": pa.array([_median(ratio[g]) for g in groups], pa.float64()),
-                "scatter": pa.array([_scatter(ratio[g]) for g in groups], pa.float64()),
-                "median_pull": pa.array([_median(pull[g]) for g in groups], pa.float64()),
-                "pull_scatter": pa.array([_scatter(pull[g]) for g in groups], pa.float64()),
+                "median_ratio": pa.array([finite_median(ratio[g]) for g in groups], pa.float64()),
+                "scatter": pa.array([robust_scatter(ratio[g]) for g in groups], pa.float64()),
+                "median_pull": pa.array([finite_median(pull[g]) for g in groups], pa.float64()),
+                "pull_scatter": pa.array([robust_scatter(pull[g]) for g in groups], pa.float64()),
                 "outlier_fraction": pa.array([_outlier_fraction(pull[g]) for g in groups], pa.float64()),
             }
         )
 
 
-def _median(values: FloatArray) -> float:
+def finite_median(values: FloatArray) -> float:
+    """Return the median of the values that are finite, (n,); NaN where there are none."""
     finite = values[np.isfinite(values)]
     return float(np.median(finite)) if finite.size else float("nan")
 
 
-def _scatter(values: FloatArray) -> float:
-    return MAD_TO_SIGMA * _median(np.abs(values - _median(values)))
+def robust_scatter(values: FloatArray) -> float:
+    """Return 1.4826 times the median absolute deviation of the values that are finite, (n,)."""
+    return MAD_TO_SIGMA * finite_median(np.abs(values - finite_median(values)))
 
 
 def _outlier_fraction(values: FloatArray) -> float:
     finite = values[np.isfinite(values)]
     if not finite.size:
         return float("nan")
-    return float(np.mean(np.abs(finite - _median(finite)) > OUTLIER_SCATTERS * _scatter(finite)))
+    return float(np.mean(np.abs(finite - finite_median(finite)) > OUTLIER_SCATTERS * robust_scatter(finite)))

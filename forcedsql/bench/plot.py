@@ -12,16 +12,18 @@ from forcedsql.bench.psf_models import PSF_MODELS
 from forcedsql.bench.published import LSST
 from forcedsql.bench.report import Report, Row
 from forcedsql.errors import TableError
-from forcedsql.plots.style import STYLE, save
+from forcedsql.plots.style import BLUE, ORANGE, PURPLE, SKY_BLUE, STYLE, VERMILION, save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Okabe & Ito (2008), told apart with every kind of colour vision.
-_COLOURS = dict(zip(CONTESTANTS, ("#0072B2", "#56B4E9", "#E69F00", "#CC79A7", "#D55E00"), strict=True))
+_COLOURS = dict(zip(CONTESTANTS, (BLUE, SKY_BLUE, ORANGE, PURPLE, VERMILION), strict=True))
+
+_LEGEND_LINE = 0.22
+"""Height of a line of the legend, in inches."""
 
 
-def plot_report(path: str | Path, report: Report) -> None:
+def plot_report(path: str | Path, report: Report) -> Figure:
     """Draw the catalogue workload into a file; its suffix says the format.
 
     Raises
@@ -36,43 +38,48 @@ def plot_report(path: str | Path, report: Report) -> None:
     if not psfs:
         raise TableError(f"cannot draw {path}: nothing was timed")
     with rc_context(STYLE):
-        figure = Figure(figsize=(2.0 + 3.6 * len(psfs), 4.6), dpi=150, layout="constrained")
+        figure = Figure(figsize=(2.0 + 3.6 * len(psfs), 4.2), dpi=150, layout="constrained")
         axes = figure.subplots(1, len(psfs), squeeze=False, sharey=True)[0]
         for ax, psf in zip(axes, psfs, strict=True):
             _draw_psf(ax, [row for row in rows if row.psf == psf], report)
         axes[0].set_ylabel("time per position (µs)")
-        handles = {
-            label: handle
-            for ax in axes
-            for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)
-        }
-        figure.legend(
-            handles.values(),
-            handles.keys(),
-            loc="outside lower center",
-            ncols=4,
-            frameon=False,
-            fontsize=9.0,
-        )
+        _add_legend(figure, columns=len(psfs))
         save(figure, path)
+    return figure
+
+
+def _add_legend(figure: Figure, *, columns: int) -> None:
+    """Say below the panels what all of them show, as many entries in a line as there is room for."""
+    handles = {
+        label: handle
+        for ax in figure.axes
+        for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)
+    }
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(width, height + _LEGEND_LINE * -(-len(handles) // columns))
+    below = {"loc": "outside lower center", "ncols": columns, "frameon": False, "fontsize": 9.0}
+    figure.legend(handles.values(), handles.keys(), **below)
 
 
 def _draw_psf(ax: "Axes", rows: list[Row], report: Report) -> None:
-    threads = max(row.threads for row in rows)
+    most = max(row.threads for row in rows)
     for name, colour in _COLOURS.items():
-        for count, style in ({threads: "--"} | {1: "-"}).items():
-            mine = [row for row in rows if (row.contestant, row.threads) == (name, count)]
-            drawn = {row.count: row.us_each for row in reversed(mine)}  # the first run counts
-            if drawn:
-                label = name if count == 1 else f"{name}, {count} threads"
-                ax.plot(
-                    *zip(*sorted(drawn.items()), strict=True), style, marker="o", color=colour, label=label
-                )
+        mine = [row for row in rows if row.contestant == name]
+        _draw_costs(ax, [row for row in mine if row.threads == 1], "-", colour, name)
+        if most > 1:
+            threaded = [row for row in mine if row.threads == most]
+            _draw_costs(ax, threaded, "--", colour, f"{name}, {most} threads")
     _draw_limits(ax, rows, report)
     ax.set_xscale("log")
     ax.set_yscale("log")
     ax.set_xlabel("positions")
     ax.set_title(rows[0].psf_title)
+
+
+def _draw_costs(ax: "Axes", rows: list[Row], style: str, colour: str, label: str) -> None:
+    costs = {row.count: row.us_each for row in reversed(rows)}  # the first of a contestant's runs counts
+    if costs:
+        ax.plot(*zip(*sorted(costs.items()), strict=True), style, marker="o", color=colour, label=label)
 
 
 def _draw_limits(ax: "Axes", rows: list[Row], report: Report) -> None:

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from forcedsql.arrays import FloatArray
-from forcedsql.compare import MAD_TO_SIGMA, FluxComparison
+from forcedsql.compare import FluxComparison, finite_median, robust_scatter
 from forcedsql.plots.flux_ratio import plot_flux_ratio
-from forcedsql.plots.style import MEDIAN_COLOUR, POINT_COLOUR, STYLE, save
+from forcedsql.plots.style import LEGEND, MEDIAN_COLOUR, POINT_COLOUR, STYLE, save, write_note
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,6 +23,7 @@ MOST_IN_DETAIL = 4
 
 _WIDEST_PULL = 6.0
 _MANY_NAMES = 12
+_NOTHING = "no values: a flux or an error is missing"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,13 +95,11 @@ def plot_exposure_panels(
 
 
 def _typical(values: Sequence[FloatArray]) -> _Typical:
-    finite = [v[np.isfinite(v)] for v in values]
-    median = [float(np.median(v)) if v.size else np.nan for v in finite]
-    scatter = [
-        MAD_TO_SIGMA * float(np.median(np.abs(v - m))) if v.size else np.nan
-        for v, m in zip(finite, median, strict=True)
-    ]
-    return _Typical(np.array(median), np.array(scatter), np.array([float(v.size) for v in finite]))
+    return _Typical(
+        np.array([finite_median(v) for v in values]),
+        np.array([robust_scatter(v) for v in values]),
+        np.array([float(np.count_nonzero(np.isfinite(v))) for v in values]),
+    )
 
 
 def _farthest_off(names: Sequence[str], ratio: _Typical) -> list[str]:
@@ -134,14 +133,24 @@ def _draw_overview(
     ax.set_xlabel("exposure")
     ax.set_title(f"{len(names):,} exposures" if len(names) != 1 else "1 exposure")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_xlim(-0.5, max(len(names), 1) - 0.5)
     if len(names) <= _MANY_NAMES:
         ax.set_xticks(place, names, rotation=30.0, ha="right", fontsize=8.0)
-    if len(names):
-        ax.legend(loc="best", framealpha=0.85, edgecolor="none")
+    if typical.count.any():
+        ax.margins(y=0.25)  # room for the legend
+        ax.legend(loc="upper left", ncols=2, **LEGEND)
+    else:
+        write_note(ax, _NOTHING if names else "no exposures")
 
 
 def _draw_pulls(ax: "Axes", pull: FloatArray, name: str) -> None:
+    ax.set_xlabel("pull (difference / error)")
+    ax.set_ylabel("sources per bin")
     finite = pull[np.isfinite(pull)]
+    if not finite.size:
+        ax.set(title=name, xlim=(-_WIDEST_PULL, _WIDEST_PULL), ylim=(0.0, 1.0))
+        write_note(ax, _NOTHING)
+        return
     shown = finite[np.abs(finite) <= _WIDEST_PULL]
     edges = np.linspace(-_WIDEST_PULL, _WIDEST_PULL, 49)
     width = edges[1] - edges[0]
@@ -149,8 +158,6 @@ def _draw_pulls(ax: "Axes", pull: FloatArray, name: str) -> None:
     x = np.linspace(-_WIDEST_PULL, _WIDEST_PULL, 241)
     normal = finite.size * width * np.exp(-0.5 * x**2) / np.sqrt(2.0 * np.pi)
     ax.plot(x, normal, color=MEDIAN_COLOUR, linewidth=1.8, label="errors as stated")
-    ax.set_xlabel("pull (difference / error)")
-    ax.set_ylabel("sources per bin")
     beyond = finite.size - shown.size
     ax.set_title(f"{name}   {beyond:,} beyond the axis" if beyond else name)
-    ax.legend(loc="upper left", framealpha=0.85, edgecolor="none")
+    ax.legend(loc="upper left", **LEGEND)

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from forcedsql.arrays import FloatArray
 from forcedsql.compare import FluxComparison
-from forcedsql.plots.style import MEDIAN_COLOUR, POINT_COLOUR, STYLE, save
+from forcedsql.plots.style import LEGEND, MEDIAN_COLOUR, POINT_COLOUR, STYLE, save, write_note
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -117,7 +117,7 @@ def _draw_panel(ax: "Axes", panel: RatioPanel, *, bin_width: float) -> None:
     ax.axhline(1.0, color="0.2", linewidth=1.0, linestyle="--", zorder=3, label="ratio 1")
     if magnitude.size > MANY_POINTS:
         _draw_density(ax, magnitude, ratio, limits)
-    else:
+    elif magnitude.size:
         _draw_points(ax, magnitude, ratio)
     _draw_medians(ax, comparison, bin_width=bin_width)
     ax.set_xlim(*_magnitude_limits(magnitude))
@@ -127,7 +127,7 @@ def _draw_panel(ax: "Axes", panel: RatioPanel, *, bin_width: float) -> None:
     count = f"N = {magnitude.size:,}"
     ax.set_title(f"{panel.title}   {count}" if panel.title else count)
     _note_what_is_not_drawn(ax, ratio, limits)
-    ax.legend(loc="lower left", framealpha=0.85, edgecolor="none", scatterpoints=1)
+    ax.legend(loc="lower left", scatterpoints=1, **LEGEND)
 
 
 def _draw_density(ax: "Axes", magnitude: FloatArray, ratio: FloatArray, limits: tuple[float, float]) -> None:
@@ -148,7 +148,7 @@ def _draw_density(ax: "Axes", magnitude: FloatArray, ratio: FloatArray, limits: 
 
 
 def _draw_points(ax: "Axes", magnitude: FloatArray, ratio: FloatArray) -> None:
-    alpha = float(np.clip(40.0 / max(magnitude.size, 1) ** 0.6, 0.15, 0.7))
+    alpha = float(np.clip(40.0 / magnitude.size**0.6, 0.15, 0.7))
     ax.scatter(
         magnitude,
         ratio,
@@ -188,10 +188,18 @@ def _draw_medians(ax: "Axes", comparison: FluxComparison, *, bin_width: float) -
 def _note_what_is_not_drawn(ax: "Axes", ratio: FloatArray, limits: tuple[float, float]) -> None:
     beyond = int(np.count_nonzero((ratio < limits[0]) | (ratio > limits[1])))
     if ratio.size == 0:
-        ax.annotate("no sources in common", (0.5, 0.6), xycoords="axes fraction", ha="center", color="0.35")
+        write_note(ax, "no sources in common")
     if beyond:
-        note = f"{beyond:,} beyond the axis"
-        ax.annotate(note, (0.98, 0.02), xycoords="axes fraction", ha="right", va="bottom", color="0.35")
+        ax.annotate(
+            f"{beyond:,} beyond the axis",
+            (0.98, 0.02),
+            xycoords="axes fraction",
+            ha="right",
+            va="bottom",
+            color="0.35",
+            bbox={"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 2.0},
+            zorder=5,
+        )
 
 
 def _magnitude_limits(magnitude: FloatArray) -> tuple[float, float]:

@@ -9,23 +9,28 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.path import Path as MarkerPath
+from matplotlib.ticker import MaxNLocator
 
 from forcedsql.arrays import BoolArray, FloatArray
 from forcedsql.lightcurve import LightCurve
-from forcedsql.plots.style import STYLE, save
+from forcedsql.plots.style import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    SKY_BLUE,
+    STYLE,
+    VERMILION,
+    save,
+    write_note,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Okabe & Ito (2008), in the order of wavelength; told apart with every kind of colour vision.
-BAND_COLOURS = {
-    "u": "#0072B2",
-    "g": "#56B4E9",
-    "r": "#009E73",
-    "i": "#E69F00",
-    "z": "#D55E00",
-    "y": "#CC79A7",
-}
+BAND_COLOURS = {"u": BLUE, "g": SKY_BLUE, "r": GREEN, "i": ORANGE, "z": VERMILION, "y": PURPLE}
+"""Colours of LSST's bands, in the order of wavelength."""
+
 _OTHER_COLOURS = ("#000000", "#666666", "#8C564B", "#7F7F00")
 _MARKERS = "osD^vPX*"
 
@@ -36,6 +41,9 @@ LIMIT_MARKER = MarkerPath(
 """Drawn at upper limits: a bar at the limit and an arrow down from it."""
 
 _LIMIT_SIZE, _POINT_SIZE = 14.0, 5.0
+
+_MOST_TIMES = 7
+"""Intervals between labels of times: with decimals, more of them would overlap."""
 
 _TITLES = {"visit_image": "visit images", "difference_image": "difference images"}
 
@@ -73,6 +81,7 @@ def plot_light_curve(target: "Axes | str | Path", curve: LightCurve, *, title: s
     styles = _styles_of(curve.bands)
     if not isinstance(target, str | Path):
         _draw_panel(target, curve, styles)
+        _set_time_limits(target, curve)
         target.set_title(title)
         return [target]
     kinds = curve.kinds or ("",)
@@ -85,6 +94,7 @@ def plot_light_curve(target: "Axes | str | Path", curve: LightCurve, *, title: s
                 ax.set_title(_TITLES.get(kind, kind), loc="left", fontsize=11)
         for ax in panels[:-1]:
             ax.set_xlabel("")
+        _set_time_limits(panels[0], curve)
         figure.suptitle(title)
         save(figure, target)
     return panels
@@ -107,11 +117,12 @@ def _draw_panel(ax: "Axes", curve: LightCurve, styles: Mapping[str, _Style]) -> 
     ax.set_xlabel("MJD (TAI, d)")
     ax.set_ylabel(f"PSF flux ({curve.unit})" if curve.unit else "PSF flux")
     ax.ticklabel_format(useOffset=False, axis="x")
+    ax.xaxis.set_major_locator(MaxNLocator(_MOST_TIMES))
     if len(curve):
         handles = _legend(curve, styles)
         ax.legend(handles=handles, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
     else:
-        ax.annotate("no points", (0.5, 0.5), xycoords="axes fraction", ha="center", color="0.35")
+        write_note(ax, "no points")
 
 
 def _draw_band(ax: "Axes", points: LightCurve, style: _Style) -> None:
@@ -142,6 +153,12 @@ def _draw_band(ax: "Axes", points: LightCurve, style: _Style) -> None:
 def _drawable(points: LightCurve) -> BoolArray:
     """Tell which flagged points have a flux to draw."""
     return points.flagged & np.isfinite(points.flux) & np.isfinite(points.flux_err)
+
+
+def _set_time_limits(ax: "Axes", curve: LightCurve) -> None:
+    """Show a day around points of one moment; left alone, the axis would span years."""
+    if len(curve) and np.ptp(curve.mjd) == 0.0:
+        ax.set_xlim(curve.mjd[0] - 0.5, curve.mjd[0] + 0.5)
 
 
 def _set_flux_limits(ax: "Axes", curve: LightCurve) -> None:

@@ -15,6 +15,9 @@ from forcedsql.psf.protocol import gaussian_fwhm
 _FAINTEST = 1e-4
 """Share of the PSF's peak at which its colours end."""
 
+_NARROWEST = 6.0
+"""Width of a figure in inches that holds the name of a file."""
+
 
 def plot_psf_field(path: str | Path, exposure: Exposure, *, title: str = "", points: int = 3) -> Figure:
     """Draw the PSF at points over an exposure, on a logarithmic scale that all panels share.
@@ -50,7 +53,9 @@ def plot_psf_field(path: str | Path, exposure: Exposure, *, title: str = "", poi
     fwhm = gaussian_fwhm(shapes)
     peak = images.values.max(initial=0.0) or 1.0
     with rc_context(STYLE):
-        figure = Figure(figsize=(2.6 * points + 1.2, 2.7 * points + 0.4), layout="constrained")
+        figure = Figure(
+            figsize=(max(2.6 * points + 1.2, _NARROWEST), 2.7 * points + 0.8), layout="constrained"
+        )
         panels = figure.subplots(points, points, squeeze=False)[::-1].ravel()
         scale = LogNorm(vmin=peak * _FAINTEST, vmax=peak, clip=True)
         for i, ax in enumerate(panels):
@@ -64,6 +69,6 @@ def plot_psf_field(path: str | Path, exposure: Exposure, *, title: str = "", poi
             ax.set_title(f"{label}  FWHM {fwhm[i]:.2f} px", fontsize=9)
         if images.valid.any():
             figure.colorbar(drawn, ax=panels.tolist(), shrink=0.6, label="share of the flux per pixel")
-        figure.suptitle(f"{exposure.psf.kind}   {title}".rstrip())
+        figure.suptitle("\n".join(part for part in (title, exposure.psf.kind) if part), fontsize=11)
         save(figure, path)
     return figure

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from forcedsql.arrays import FloatArray
 from forcedsql.errors import TableError
 from forcedsql.explain import Explanation, Stamps
-from forcedsql.plots.style import MEDIAN_COLOUR, STYLE, save
+from forcedsql.plots.style import LEGEND, MEDIAN_COLOUR, PURPLE, STYLE, save, write_note
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 MARK = (2.0, 6.0)
 """Where the two strokes that mark the position begin and end, in pixels from it."""
 
-MASK_COLOUR = "#CC79A7"  # Okabe & Ito's reddish purple, which no colour of the scale is like
+MASK_COLOUR = PURPLE  # which no colour of the scale is like
+
+_PANEL_POINTS = 235.0
+"""Side of a panel, in points."""
+
+_MASK_SIDE = 0.7
+"""Side of the square on a masked pixel, in pixels."""
 
 RESIDUAL_LIMIT = 5.0
 """Standard deviations at which the colours of the residual end."""
@@ -107,7 +113,7 @@ def _draw(
     ax.set_facecolor("0.85")
     ax.set(xlim=(left, left + width), ylim=(bottom, bottom + height), aspect="equal")
     if not np.isfinite(values).any():
-        ax.annotate("no value", (0.5, 0.85), xycoords="axes fraction", ha="center", color="0.35")
+        write_note(ax, "no value", height=0.85)
         return None
     extent = (left, left + width, bottom, bottom + height)
     return ax.imshow(values, norm=norm, cmap=cmap, origin="lower", extent=extent, interpolation="nearest")
@@ -132,13 +138,13 @@ def _outline_masked(ax: "Axes", stamps: Stamps) -> None:
         columns + stamps.x0,
         rows + stamps.y0,
         marker="s",
-        s=10.0,
+        s=(_MASK_SIDE * _PANEL_POINTS / stamps.data.shape[1]) ** 2,
         facecolors="none",
         edgecolors=MASK_COLOUR,
-        linewidths=0.9,
+        linewidths=1.1,
         label="mask plane set",
     )
-    ax.legend(loc="lower left", framealpha=0.85, edgecolor="none")
+    ax.legend(loc="lower left", **LEGEND)
 
 
 def _caption(explained: Explanation) -> str:

@@ -1,15 +1,24 @@
-"""What all figures share: fonts, ticks, colours, and how they get into a file."""
+"""What all figures share: fonts, ticks, colours, notes, and how they get into a file."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
 
 from forcedsql.errors import OutputError, TableError
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 # Okabe & Ito (2008), told apart with every kind of colour vision.
-POINT_COLOUR = "#0072B2"
-MEDIAN_COLOUR = "#D55E00"
+BLUE, SKY_BLUE, GREEN = "#0072B2", "#56B4E9", "#009E73"
+ORANGE, VERMILION, PURPLE = "#E69F00", "#D55E00", "#CC79A7"
+
+POINT_COLOUR = BLUE
+MEDIAN_COLOUR = VERMILION
+
+LEGEND: dict[str, Any] = {"framealpha": 0.85, "edgecolor": "none"}
+"""Legends inside of panels: what is behind them shows through."""
 
 STYLE: dict[Any, Any] = {
     "font.size": 11.0,
@@ -20,6 +29,11 @@ STYLE: dict[Any, Any] = {
     "xtick.top": True,
     "ytick.right": True,
 }
+
+
+def write_note(ax: "Axes", text: str, *, height: float = 0.6) -> None:
+    """Write into a panel why it is empty, at a share of its height."""
+    ax.annotate(text, (0.5, height), xycoords="axes fraction", ha="center", color="0.35")
 
 
 def save(figure: Figure, path: str | Path) -> None:

@@ -96,6 +96,17 @@ def test_a_figure_is_drawn(report, tmp_path, suffix):
     assert (tmp_path / f"b.{suffix}").stat().st_size > 5000
 
 
+@pytest.mark.parametrize("psfs", [("gaussian",), ("gaussian", "coadd")])
+def test_the_legend_of_a_figure_lies_within_it(report, tmp_path, psfs):
+    figure = plot_report(
+        tmp_path / "b.png", replace(report, rows=[row for row in report.rows if row.psf in psfs])
+    )
+    (legend,) = figure.legends
+    inside, whole = legend.get_window_extent(), figure.bbox
+    assert whole.x0 <= inside.x0 < inside.x1 <= whole.x1
+    assert whole.y0 <= inside.y0 < inside.y1 <= whole.y1
+
+
 def test_a_figure_that_cannot_be_written_is_an_error(report, tmp_path):
     with pytest.raises(TableError, match="cannot write the plot"):
         plot_report(tmp_path / "b.nosuch", report)

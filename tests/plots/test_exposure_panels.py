@@ -58,6 +58,18 @@ def test_without_sources_there_is_an_empty_overview(empty, tmp_path):
     assert len(figure.axes) == 2
 
 
+def test_pulls_without_errors_leave_a_panel_that_says_so(tmp_path):
+    comparison = FluxComparison.from_arrays([1.0, 2.0], [1.1, 1.9])
+    figure = plot_exposure_panels(tmp_path / "panels.png", {"visit:1:4": comparison})
+    for ax in (figure.axes[1], figure.axes[3]):
+        assert "an error is missing" in ax.texts[0].get_text()
+        assert ax.get_legend() is None
+
+
+def test_ratios_and_pulls_of_an_exposure_stand_one_above_the_other(figure):
+    assert figure.axes[0].get_xlim() == figure.axes[1].get_xlim() == (-0.5, 19.5)
+
+
 def test_a_file_that_cannot_be_written_is_one_line(tmp_path):
     with pytest.raises(OutputError, match="cannot write the plot"):
         plot_exposure_panels(tmp_path / "nowhere" / "plot.png", {})

@@ -1,5 +1,8 @@
 """The light-curve figure, checked by what is drawn."""
 
+import dataclasses
+from itertools import pairwise
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -82,3 +85,17 @@ def test_few_points_are_drawn(tmp_path, rows):
 def test_a_file_that_cannot_be_written_is_one_line(tmp_path):
     with pytest.raises(OutputError, match="cannot write the plot"):
         plot_light_curve(tmp_path / "nowhere" / "plot.png", a_curve())
+
+
+def test_points_of_one_moment_get_an_axis_of_a_day(tmp_path):
+    (ax,) = plot_light_curve(tmp_path / "curve.png", a_curve(rows=1))
+    assert ax.get_xlim() == (0.5, 1.5)
+
+
+def test_labels_of_times_within_a_night_do_not_overlap(tmp_path):
+    curve = a_curve()
+    within = dataclasses.replace(curve, mjd=60000.1225 + np.linspace(0.0, 0.02, len(curve)))
+    (ax,) = plot_light_curve(tmp_path / "curve.png", within)
+    boxes = [label.get_window_extent() for label in ax.get_xticklabels()]
+    assert len(boxes) >= 3
+    assert all(left.x1 < right.x0 for left, right in pairwise(boxes))

@@ -18,7 +18,7 @@ def test_the_psf_field_has_a_panel_per_point(tmp_path):
     assert all("FWHM 4.7" in title for title in titles)
     # the top row of panels is the top of the image
     assert titles[0].startswith("(54, 150)")
-    assert figure.get_suptitle() == "SingleGaussianPsf   here"
+    assert figure.get_suptitle() == "here\nSingleGaussianPsf"
 
 
 def test_an_exposure_without_a_psf_has_nothing_to_draw(tmp_path):
