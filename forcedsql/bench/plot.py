@@ -57,8 +57,14 @@ def _add_legend(figure: Figure, *, columns: int) -> None:
     }
     width, height = figure.get_size_inches()
     figure.set_size_inches(width, height + _LEGEND_LINE * -(-len(handles) // columns))
-    below = {"loc": "outside lower center", "ncols": columns, "frameon": False, "fontsize": 9.0}
-    figure.legend(handles.values(), handles.keys(), **below)
+    figure.legend(
+        handles.values(),
+        handles.keys(),
+        loc="outside lower center",
+        ncols=columns,
+        frameon=False,
+        fontsize=9.0,
+    )
 
 
 def _draw_psf(ax: "Axes", rows: list[Row], report: Report) -> None:

@@ -5,17 +5,18 @@ bring that about; LSDB and hats read the folder.
 """
 
 import shutil
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
+import forcedsql
 from forcedsql.arrays import IntArray
 from forcedsql.errors import OutputError, TableError
 from forcedsql.export.selection import HEALPIX_COLUMN, HEALPIX_ORDER, Selection
@@ -86,7 +87,8 @@ def adaptive_partitions(cells: IntArray, rows: IntArray, most_rows: int) -> list
 def write_hats(rows: Selection, folder: Path, *, partition_rows: int = DEFAULT_PARTITION_ROWS) -> int:
     """Write a HATS catalogue.
 
-    The folder appears under its name only when it is complete.
+    The folder appears under its name only when it is complete.  Of several that are written
+    under one name at the same time, the first to be complete stays.
 
     Parameters
     ----------
@@ -109,8 +111,7 @@ def write_hats(rows: Selection, folder: Path, *, partition_rows: int = DEFAULT_P
     OutputError
         If the folder exists or cannot be written to.
     """
-    if folder.exists():
-        raise OutputError(f"{folder} exists; remove it, or give the catalogue another name")
+    _require_absent(folder)
     if rows.is_in_radians(rows.ra) or rows.is_in_radians(rows.dec):
         raise TableError(
             f"HATS wants degrees, and {rows.ra}, {rows.dec} are in radians; give a query with "
@@ -142,14 +143,23 @@ def _histogram(rows: Selection) -> tuple[IntArray, IntArray]:
     return table["cell"].to_numpy(), table["rows"].to_numpy()
 
 
+def _require_absent(folder: Path) -> None:
+    if folder.exists():
+        raise OutputError(f"{folder} exists; remove it, or give the catalogue another name")
+
+
 @contextmanager
 def _complete_or_not_at_all(folder: Path) -> Iterator[Path]:
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    """Give away another folder beside it to write to; it gets its own name when all is written."""
+    partial = folder.with_name(f".{uuid.uuid4().hex}.partial")
     try:
         partial.mkdir()
         yield partial
-        partial.replace(folder)
+        try:
+            partial.replace(folder)
+        except OSError:
+            _require_absent(folder)  # another export may have been quicker
+            raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
@@ -219,7 +229,7 @@ def _write_properties(
         "hats_frame": "equatorial",
         "moc_sky_fraction": f"{sum(partition.sky_fraction for partition in partitions):.6g}",
         "hats_estsize": max(kilobytes, 1),
-        "hats_builder": f"forcedsql {_version()}",
+        "hats_builder": f"forcedsql {forcedsql.__version__}",
         "hats_creation_date": f"{datetime.now(UTC):%Y-%m-%dT%H:%MZ}",
         "hats_version": "v1.0",
     }
@@ -232,10 +242,3 @@ def _write_properties(
 def _escaped(value: str) -> str:
     """Return a value as a Java properties file has it."""
     return value.replace("\\", "\\\\").replace("\n", "\\n")
-
-
-def _version() -> str:
-    try:
-        return version("forcedsql")
-    except PackageNotFoundError:
-        return "uninstalled"

@@ -98,6 +98,8 @@ def find_positions(
 def as_arrow(table: Any) -> pa.Table:
     """Return a table of any supported kind as a pyarrow Table, units in its field metadata.
 
+    Columns of an astropy table that Arrow has no type for are left out.
+
     Raises
     ------
     TableError
@@ -110,32 +112,13 @@ def as_arrow(table: Any) -> pa.Table:
     if hasattr(table, "__arrow_c_stream__"):
         return pa.table(table)
     if hasattr(table, "colnames") and hasattr(table, "itercols"):
-        return _from_astropy(table)
+        from forcedsql.tables import from_astropy  # noqa: PLC0415 - loads every format of tables
+
+        return from_astropy(table, strict=False)
     raise TableError(
         f"positions of type {type(table).__name__} are not a table; give a pyarrow, pandas, polars or "
         "astropy table, or a DuckDB relation"
     )
-
-
-def _from_astropy(table: Any) -> pa.Table:
-    """Return the columns that Arrow can hold: no complex numbers, coordinates or arrays in cells."""
-    arrays, fields = [], []
-    for column in table.itercols():
-        values = np.asarray(getattr(column, "value", column))
-        if values.ndim != 1:
-            continue
-        if values.dtype.kind in "fiub" and not values.dtype.isnative:
-            values = values.astype(values.dtype.newbyteorder("="))
-        mask = getattr(column, "mask", None)
-        try:
-            array = pa.array(values, mask=None if mask is None else np.broadcast_to(mask, values.shape))
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-            continue
-        found = {"unit": getattr(column, "unit", None), "ucd": (column.info.meta or {}).get("ucd")}
-        metadata = {key: str(value) for key, value in found.items() if value is not None}
-        arrays.append(array)
-        fields.append(pa.field(column.info.name, array.type, metadata=metadata))
-    return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
 
 
 def warn_of_single_precision(table: pa.Table, names: Iterable[str]) -> None:

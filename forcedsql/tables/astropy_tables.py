@@ -35,20 +35,33 @@ def to_astropy(table: pa.Table) -> "QTable":
     return QTable(plain_astropy(pa.table(table)))
 
 
-def from_astropy(table: "Table") -> pa.Table:
+def from_astropy(table: "Table", *, strict: bool = True) -> pa.Table:
     """Return an astropy Table or QTable as an Arrow table; masked becomes NULL.
+
+    Parameters
+    ----------
+    table : astropy.table.Table
+    strict : bool
+        Whether a column without Arrow counterpart (SkyCoord, Time, complex numbers, ...) is an
+        error; otherwise it is left out, as befits a table of which only some columns are needed.
 
     Raises
     ------
     TableError
-        If a column is of a kind that has no Arrow counterpart (SkyCoord, Time, ...).
+        With the name of such a column.
     """
-    arrays = [_arrow_array(name, table[name]) for name in table.colnames]
+    arrays = {}
+    for name in table.colnames:
+        try:
+            arrays[name] = _arrow_array(name, table[name])
+        except TableError:
+            if strict:
+                raise
     fields = [
         pa.field(name, array.type, metadata=_astropy_metadata(table[name]) or None)
-        for name, array in zip(table.colnames, arrays, strict=True)
+        for name, array in arrays.items()
     ]
-    return pa.table(arrays, schema=pa.schema(fields))
+    return pa.table(list(arrays.values()), schema=pa.schema(fields))
 
 
 def plain_astropy(table: pa.Table) -> "Table":
@@ -115,16 +128,25 @@ def _arrow_array(name: str, column: Any) -> pa.Array:
         column = column.unmasked
     values = column.value if isinstance(column, Quantity) else column.data
     values = np.asarray(getattr(values, "data", values) if np.ma.isMA(values) else values)
+    if values.ndim > 2 or (values.ndim == 2 and mask is not None):
+        missing = "" if mask is None else " and missing values"
+        raise TableError(f"column {name!r} has {values.ndim - 1} dimensions per row{missing}")
+    try:
+        return _arrow_values(values, mask)
+    except (pa.ArrowException, ValueError, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        raise TableError(f"column {name!r} of {values.dtype} has no Arrow counterpart: {reason}") from error
+
+
+def _arrow_values(values: AnyArray, mask: Any) -> pa.Array:
+    """Return an array of one or two dimensions as Arrow has it, the latter as lists of one size."""
     if values.dtype.kind == "S":
         values = np.char.decode(values, "utf-8")
     values = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("="))
-    if values.ndim == 2 and mask is None:
+    if values.ndim == 2:
         return pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), values.shape[1])
-    if values.ndim != 1:
-        raise TableError(f"column {name!r} has {values.ndim - 1} dimensions per row and missing values")
-    if values.dtype.kind in "UO":
-        return pa.array(values.tolist(), mask=None if mask is None else np.asarray(mask))
-    return pa.array(values, mask=None if mask is None else np.asarray(mask))
+    plain = values.tolist() if values.dtype.kind in "UO" else values
+    return pa.array(plain, mask=None if mask is None else np.broadcast_to(mask, values.shape))
 
 
 def _astropy_metadata(column: Any) -> dict[str, str]:

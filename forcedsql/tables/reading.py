@@ -134,7 +134,11 @@ def _read_astropy(source: Any, format_: str) -> pa.Table:
     with warnings.catch_warnings():
         # What a file gets slightly wrong (unit spellings, VOTable pedantry) is read all the same.
         warnings.simplefilter("ignore")
-        return from_astropy(Table.read(source, format=format_))
+        table = Table.read(source, format=format_)
+    try:
+        return from_astropy(table)
+    except TableError as error:
+        raise ReadError(str(error)) from error  # to be told with the name of the file
 
 
 def _read_ecsv(source: Source) -> pa.Table:

@@ -1,11 +1,14 @@
 """HATS catalogues: cells that split as rows demand, read by hats and LSDB where they are installed."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from pyarrow import dataset, parquet
 
 import forcedsql
 from forcedsql.errors import OutputError, TableError
+from forcedsql.export import hats
 from forcedsql.export.hats import HIGHEST_ORDER, adaptive_partitions
 from forcedsql.tables import field_metadata
 from forcedsql.tables.parquet_footer import CONTENT_KEY
@@ -143,3 +146,44 @@ def test_a_catalogue_that_fails_half_way_leaves_nothing(con, tmp_path, monkeypat
     with pytest.raises(OutputError, match=r"cannot write .*cat: No space left on device"):
         forcedsql.export_table(con, "star", tmp_path / "cat", hats=True)
     assert list(tmp_path.iterdir()) == []
+
+
+def _names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_of_two_exports_under_one_name_the_first_to_be_complete_stays(con, tmp_path, monkeypatch):
+    """The second begins, and ends, while the first is about to give its folder its name."""
+    write_properties = hats._write_properties
+
+    def write_and_be_overtaken(*arguments):
+        monkeypatch.setattr(hats, "_write_properties", write_properties)
+        forcedsql.export_table(con, "SELECT * FROM star LIMIT 7", tmp_path / "stars", hats=True)
+        write_properties(*arguments)
+
+    monkeypatch.setattr(hats, "_write_properties", write_and_be_overtaken)
+    with pytest.raises(OutputError, match=r"stars exists; remove it, or give the catalogue another name"):
+        forcedsql.export_table(con, "star", tmp_path / "stars", hats=True)
+    assert _names(tmp_path) == ["stars"]
+    assert forcedsql.read_table(tmp_path / "stars").num_rows == 7
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, MemoryError])
+def test_an_export_that_is_broken_off_leaves_nothing(con, tmp_path, monkeypatch, end):
+    def stop(*_):
+        raise end
+
+    monkeypatch.setattr(hats, "_write_properties", stop)
+    with pytest.raises((KeyboardInterrupt, TableError)):
+        forcedsql.export_table(con, "star", tmp_path / "stars", hats=True)
+    assert _names(tmp_path) == []
+
+
+def test_a_folder_that_cannot_get_its_name_is_an_error_of_one_line(con, tmp_path, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(OutputError, match=r"cannot write .*stars: Permission denied"):
+        forcedsql.export_table(con, "star", tmp_path / "stars", hats=True)
+    assert _names(tmp_path) == []

@@ -190,6 +190,32 @@ def test_a_sky_coordinate_column_is_refused_by_name():
         from_astropy(table)
 
 
+@pytest.mark.parametrize(
+    "column",
+    [
+        np.array([1j]),
+        np.array([(1, 2.0)], dtype=[("a", int), ("b", float)]),
+        np.array([b"\xff"]),
+        np.array([object()]),
+        np.zeros((1, 2, 3)),
+    ],
+    ids=["complex", "structured", "no UTF-8", "objects", "cubes"],
+)
+def test_a_column_without_arrow_counterpart_is_refused_by_name_or_left_out(column):
+    table = Table({"id": [7], "odd": column})
+    with pytest.raises(TableError, match="column 'odd' ") as refusal:
+        from_astropy(table)
+    assert "\n" not in str(refusal.value)
+    assert from_astropy(table, strict=False).to_pydict() == {"id": [7]}
+
+
+def test_a_file_with_a_column_that_cannot_be_read_is_named_with_it(tmp_path):
+    path = tmp_path / "sky.ecsv"
+    Table({"where": SkyCoord([1.0], [2.0], unit="deg")}).write(path)
+    with pytest.raises(TableError, match=r"cannot read .*sky\.ecsv as ecsv: column 'where' is a SkyCoord"):
+        read_table(path)
+
+
 def test_units_of_astropys_own_parquet_are_taken_up(tmp_path):
     table = pa.table({"ra": [0.5]})
     yaml = "datatype:\n- {name: ra, unit: rad, datatype: float64, description: where}\n"
