@@ -4,7 +4,8 @@
 -- forced_lightcurve measures them on the spot, light_curve takes them from the results of runs.  The
 -- macros after those take any such rows: curve is the name of a table, view or CTE.
 
--- One position on every registered exposure that contains it, in order of time.
+-- One position on every registered exposure that contains it, in order of time.  Where an image has its
+-- sky still in it, as exposure_options.background says, the fluxes have it too: set subtract_background.
 CREATE OR REPLACE MACRO forced_lightcurve(ra, "dec") AS TABLE
     SELECT m.* EXCLUDE (measured), unnest(m.measured)
     FROM (

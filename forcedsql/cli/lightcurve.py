@@ -17,7 +17,7 @@ from forcedsql.cli.options import (
     configuration,
     open_database,
 )
-from forcedsql.cli.output import emit
+from forcedsql.cli.output import count, emit
 from forcedsql.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 FOLDER_VIEW = "results_of_folder"
 """Name of the view of a folder of results, which is gone with the connection."""
+
+SHOWN_NAMES = 3
+"""Exposures that are named in a warning."""
 
 SHORT = (
     "night",
@@ -102,6 +105,14 @@ class Target:
             results = FOLDER_VIEW
         return light_curve_of(con, self.object_id, results=results, binning=binning, thresholds=thresholds)
 
+    def exposures_with_sky(self, con: "duckdb.DuckDBPyConnection") -> list[str]:
+        """Return the exposures that are measured with the sky in their images."""
+        from forcedsql.database import exposures_with_sky_at
+
+        if self.ra is None or self.dec is None:
+            return []
+        return exposures_with_sky_at(con, self.ra, self.dec)
+
 
 def lightcurve(
     database: DatabaseArgument,
@@ -154,8 +165,16 @@ def lightcurve(
         progress(f"light curve of {target}"),
     ):
         table = target.curve(con, binning, thresholds)
+        with_sky = target.exposures_with_sky(con)
     if table.num_rows == 0:
         say(f"{target}: on no exposure")
+    if with_sky:
+        more = ", ..." if len(with_sky) > SHOWN_NAMES else ""
+        say(
+            f"forcedsql: warning: the sky is still in the image of {count(len(with_sky), 'exposure')} "
+            f"({', '.join(with_sky[:SHOWN_NAMES])}{more}) and in these fluxes; --set "
+            "subtract_background=local, or mesh, takes it off"
+        )
     shown = table if every_column else table.select([n for n in SHORT if n in table.column_names])
     emit(shown, format_, output)
     if plot is not None:

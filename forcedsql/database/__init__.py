@@ -8,6 +8,7 @@ from forcedsql.database.light_curves import (
     Binning,
     Thresholds,
     attach_results,
+    exposures_with_sky_at,
     light_curve_at,
     light_curve_of,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "config_of",
     "connect",
     "engine",
+    "exposures_with_sky_at",
     "find_position",
     "ingest",
     "iter_ingest",

@@ -7,6 +7,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from forcedsql.database.connection import config_of
 from forcedsql.database.messages import one_line
 from forcedsql.database.quoting import quote_identifier, quote_literal
 from forcedsql.database.registry import registry_tables
@@ -107,6 +108,33 @@ def light_curve_at(
     """
     call = "forced_lightcurve($ra, $dec)"
     return _light_curve(con, call, {"ra": ra, "dec": dec}, binning, thresholds)
+
+
+def exposures_with_sky_at(con: duckdb.DuckDBPyConnection, ra: float, dec: float) -> list[str]:
+    """Return the exposures at a position whose sky is measured together with the source there.
+
+    Parameters
+    ----------
+    con : duckdb.DuckDBPyConnection
+        As `forcedsql.connect` gives it; none where its configuration takes the sky off.
+    ra, dec : float, degree
+        ICRS.
+
+    Returns
+    -------
+    list of str
+        Ids of plain images; in those of other formats the sky is subtracted.
+    """
+    if config_of(con).subtract_background != "none":
+        return []
+    from forcedsql.readers.plain.parts import SKY_IS_LEFT  # noqa: PLC0415 - loads what reads images
+
+    rows = con.execute(
+        "SELECT exposure_id, coalesce(background, '') FROM exposures_at($ra, $dec) "
+        "JOIN exposure_options USING (exposure_id) ORDER BY exposure_id",
+        {"ra": ra, "dec": dec},
+    ).fetchall()
+    return [exposure_id for exposure_id, background in rows if background.startswith(SKY_IS_LEFT)]
 
 
 def light_curve_of(

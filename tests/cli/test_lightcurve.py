@@ -8,6 +8,7 @@ import pytest
 from forcedsql.database import connect, ingest
 from forcedsql.runs import run
 from forcedsql.simulate import SurveyDesign, simulate_epochs
+from tests.readers.plain.plain_file import WCS, noise, write_one
 
 VISITS = 6
 
@@ -108,3 +109,30 @@ def test_results_that_are_not_there_are_one_line(cli, visits, tmp_path):
     empty = cli("lightcurve", visits / "survey.duckdb", "--id", 5, "--results", tmp_path)
     assert empty.code == 3
     assert len((unknown.err + empty.err).splitlines()) == 2
+
+
+@pytest.fixture
+def nights(cli, tmp_path):
+    """Database of two nights in the same place, one of them with its sky still in the image."""
+    for name, level in (("bright", 100.0), ("dark", 0.0)):
+        write_one(tmp_path / f"{name}.fits", noise() + level, MJD__OBS=60000.0)
+    database = tmp_path / "nights.duckdb"
+    cli("init", database)
+    files = (tmp_path / "bright.fits", tmp_path / "dark.fits")
+    assert cli("ingest", database, *files, "--psf", "gaussian:2.5", "--zeropoint", "31.4").code == 0
+    return database
+
+
+@pytest.mark.parametrize("bins", [(), ("--bin", "night")])
+def test_a_sky_that_is_left_in_an_image_is_warned_about(cli, nights, bins):
+    result = cli("lightcurve", nights, WCS["CRVAL1"], WCS["CRVAL2"], *bins)
+    assert result.code == 0
+    assert result.err == (
+        "forcedsql: warning: the sky is still in the image of 1 exposure (bright) and in these fluxes; "
+        "--set subtract_background=local, or mesh, takes it off\n"
+    )
+
+
+def test_a_sky_that_is_taken_off_needs_no_warning(cli, nights):
+    result = cli("lightcurve", nights, WCS["CRVAL1"], WCS["CRVAL2"], "--set", "subtract_background=local")
+    assert (result.code, result.err) == (0, "")

@@ -34,6 +34,9 @@ _ARCSEC_PER_RADIAN = 206264.80624709636
 # A sky that is further from zero than this part of the noise is not subtracted.
 _ZERO_LEVEL = 0.5
 
+SKY_IS_LEFT = ("still in the image", "said to be subtracted, but")
+"""How the words on the background begin where the image has a sky: known of, or denied."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Resolved:
@@ -244,7 +247,7 @@ def _background_words(options: OpenOptions, sky: Sky, rms: float) -> str:
     present = abs(sky.level) > _ZERO_LEVEL * rms
     level = f"its level is {sky.level:.4g}, {sky.level / rms:.3g} times the noise of a pixel"
     if options.background == "subtracted" and present:
-        return f"said to be subtracted, but {level}"
+        return f"{SKY_IS_LEFT[1]} {level}"
     if present or options.background == "present":
-        return f"still in the image, {level}: set subtract_background to local or mesh to take it off"
+        return f"{SKY_IS_LEFT[0]}, {level}: set subtract_background to local or mesh to take it off"
     return f"subtracted, {level}"
