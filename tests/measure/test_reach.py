@@ -64,6 +64,11 @@ CONFIGS = {
     "circles only": MeasurementConfig(radii=(3.0, 20.0), max_sinc_radius=1.0),
     "overlaps": MeasurementConfig(radii=(3.0, 20.0), aperture_method="exact"),
     "large footprint": MeasurementConfig(psf_footprint_scaling=40.0),
+    "rings": MeasurementConfig(
+        radii=(3.0,),
+        subtract_background="local",
+        plugin_options={"base_LocalBackground": {"annulusInner": 5.0, "annulusOuter": 20.0}},
+    ),
 }
 
 places = st.tuples(
