@@ -1,15 +1,15 @@
 """The contestants of the catalogue workload: forcedsql with each of its kernels, and its peers."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
 
 from forcedsql.arrays import AnyArray
 from forcedsql.bench.catalogue import Catalogue
 from forcedsql.bench.peers import (
+    Work,
     photutils_apertures,
     photutils_psf,
     sep_apertures,
@@ -21,16 +21,15 @@ from forcedsql.measure.driver import measure_positions
 from forcedsql.native import native_library
 from forcedsql.native.library import KERNEL_VARIABLE
 
-Run = Callable[[], Mapping[str, AnyArray]]
-"""Does the timed work and returns what came out, by the names of the DP1 ``Source`` table."""
-
-Prepare = Callable[[Catalogue, int], Run]
+Prepare = Callable[[Catalogue, int], Work]
 """Takes a workload and a number of positions, does what is not timed, and returns the work."""
 
 YARDSTICK = "sep apertures"
 """The contestant that all others are compared with."""
 
-OURS = ("forcedsql native", "forcedsql numpy")
+NATIVE, NUMPY = "forcedsql native", "forcedsql numpy"
+OURS = (NATIVE, NUMPY)
+"""Those of forcedsql itself, by its kernels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +73,7 @@ class Contestant:
                 import_module(self.package)
             except ImportError:
                 return f"not installed: pip install {self.package}"
-        elif self.name == "forcedsql native":
+        elif self.name == NATIVE:
             try:
                 with chosen_kernel("native"):
                     native_library()
@@ -100,11 +99,11 @@ def chosen_kernel(name: str) -> Iterator[None]:
 def _forcedsql(kernel: str) -> Prepare:
     """Everything that the driver measures, from the sky: PSF flux, ten apertures, errors and flags."""
 
-    def prepare(catalogue: Catalogue, count: int) -> Run:
+    def prepare(catalogue: Catalogue, count: int) -> Work:
         exposure = catalogue.exposure()
         ra, dec = catalogue.sky(exposure, count)
 
-        def run() -> dict[str, Any]:
+        def run() -> dict[str, AnyArray]:
             with chosen_kernel(kernel):
                 return measure_positions(exposure, ra, dec, MeasurementConfig())
 
@@ -113,20 +112,13 @@ def _forcedsql(kernel: str) -> Prepare:
     return prepare
 
 
+_native, _numpy = _forcedsql("native"), _forcedsql("numpy")
+
 CONTESTANTS = {
     each.name: each
     for each in (
-        *(
-            Contestant(
-                name,
-                "everything",
-                prepare,
-                prepare,
-                threaded=name == "forcedsql native",
-                turn_seconds=12.0 if name == "forcedsql native" else 4.0,
-            )
-            for name, prepare in ((name, _forcedsql(name.split()[1])) for name in OURS)
-        ),
+        Contestant(NATIVE, "everything", _native, _native, threaded=True, turn_seconds=12.0),
+        Contestant(NUMPY, "everything", _numpy, _numpy),
         Contestant(YARDSTICK, "10 apertures", sep_apertures, sep_pixel_centres, "sep", turn_seconds=6.0),
         Contestant(
             "photutils apertures",

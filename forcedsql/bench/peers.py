@@ -5,7 +5,7 @@ that photutils wants is made before the clock starts.
 """
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
@@ -16,7 +16,8 @@ from forcedsql.bench.catalogue import SKY_SIGMA, Catalogue
 from forcedsql.config import MeasurementConfig
 from forcedsql.schema import aperture_source_prefix
 
-Work = Callable[[], dict[str, AnyArray]]
+Work = Callable[[], Mapping[str, AnyArray]]
+"""Does the timed work and returns what came out, by the names of the DP1 ``Source`` table."""
 
 RADII = MeasurementConfig().radii
 NAIVE_RADII = tuple(r for r in RADII if r > MeasurementConfig().max_sinc_radius)

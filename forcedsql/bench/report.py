@@ -119,30 +119,22 @@ def _tables(report: Report) -> list[tuple[str, Table, str]]:
             "* fewer positions were timed. MB: resident memory above the planes, in a process of its own, "
             "one thread. Differences of fluxes are in units of their errors."
         )
-        tables.append((title, _rows_table(report, "catalogue", "positions", "us/position"), remark))
+        tables.append((title, _rows_table(report, "catalogue", "positions", cost="us/position"), remark))
         tables.append(("LSST, published", _lsst_table(report), CITATION + "."))
     if report.of("light curve"):
         title = f"One position on compressed exposures of {report.side} x {report.side} pixels"
         remark = "* fewer exposures were timed. Files are in the page cache of the system."
-        tables.append((title, _rows_table(report, "light curve", "exposures", "ms/exposure"), remark))
+        table = _rows_table(report, "light curve", "exposures", cost="ms/exposure", us_per_unit=1e3)
+        tables.append((title, table, remark))
     if report.rooflines:
         remark = "The floor counts every sum that the definitions need once, on one core."
         tables.append(("Roofline, one thread", _roofline_table(report.rooflines), remark))
     return tables
 
 
-def _rows_table(report: Report, workload: str, counted: str, cost: str) -> Table:
-    header = (
-        "PSF",
-        counted,
-        "threads",
-        "",
-        "measures",
-        cost,
-        f"times faster than {report.yardsticks[workload]}",
-    )
-    scale = 1e-3 if cost.startswith("ms") else 1.0
-    lines = [(*header, "MB", "agreement")]
+def _rows_table(report: Report, workload: str, counted: str, *, cost: str, us_per_unit: float = 1.0) -> Table:
+    faster = f"times faster than {report.yardsticks[workload]}"
+    lines = [("PSF", counted, "threads", "", "measures", cost, faster, "MB", "agreement")]
     for row in report.of(workload):
         starred = "*" if 0 < row.timed < row.count else ""
         lines.append(
@@ -152,7 +144,7 @@ def _rows_table(report: Report, workload: str, counted: str, cost: str) -> Table
                 str(row.threads),
                 row.contestant,
                 row.work,
-                f"{number(scale * row.us_each)}{starred}" if row.seconds else "-",
+                f"{number(row.us_each / us_per_unit)}{starred}" if row.seconds else "-",
                 number(row.times_faster),
                 f"{row.megabytes:.0f}" if math.isfinite(row.megabytes) else "",
                 row.note or row.agreement,

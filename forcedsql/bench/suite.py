@@ -76,6 +76,8 @@ class Options:
             raise ConfigError("--rounds and --sizes must be at least 1, --threads at least 0 (all)")
         if not (self.sizes and self.psfs and self.threads):
             raise ConfigError("--sizes, --psf and --threads need at least one value each")
+        if self.exposures < 0:
+            raise ConfigError(f"--exposures must be at least 0 (no light curve), not {self.exposures}")
         if self.side <= 2 * MARGIN + 1:
             raise ConfigError(f"--image-size must be more than {2 * MARGIN + 1} pixels, not {self.side}")
 
@@ -237,45 +239,45 @@ def _repeated(rows: list[Row], row: Row) -> bool:
 
 def _light_curve_rows(options: Options, psf: str) -> list[Row]:
     """Time the light curve of one PSF; only forcedsql takes part with several threads, too."""
-    wanted = [each for each in curves.LIGHT_CURVE_CONTESTANTS if {*each.packages} <= {*options.peers}]
     entries = {
-        (each.name, threads): each
-        for each in wanted
+        f"{each.name} {threads}": (each, threads)
+        for each in curves.LIGHT_CURVE_CONTESTANTS
+        if {*each.packages} <= {*options.peers}
         for threads in ((1,) if each.packages else options.thread_counts)
     }
     turns = {
-        f"{name} {threads}": Turns(min(options.exposures, curves.PEER_EXPOSURES), 1)
+        key: Turns(min(options.exposures, curves.PEER_EXPOSURES), 1)
         if each.packages
         else Turns(options.exposures, options.rounds)
-        for (name, threads), each in entries.items()
+        for key, (each, _) in entries.items()
         if not each.why_missing()
     }
     with tempfile.TemporaryDirectory(prefix="forcedsql-bench-") as folder:
         curve = curves.make_light_curve(Path(folder), psf, side=options.side, exposures=options.exposures)
         prepared = {
             key: partial(_with_threads, threads, partial(each.prepare, curve, turns[key].count))
-            for (name, threads), each in entries.items()
-            if (key := f"{name} {threads}") in turns
+            for key, (each, threads) in entries.items()
+            if key in turns
         }
         fluxes = {key: prepare()() for key, prepare in prepared.items()}
         timings = interleaved(prepared, turns)
-    ours = next(flux for key, flux in fluxes.items() if key.startswith(curves.LIGHT_CURVE_OURS))
+    ours = next(flux for key, flux in fluxes.items() if entries[key][0].name == curves.LIGHT_CURVE_OURS)
     yardstick = timings.get(f"{curves.LIGHT_CURVE_YARDSTICK} 1")
+    yardstick_us = math.nan if yardstick is None else yardstick.us_each
     rows = []
-    for (name, threads), each in entries.items():
-        key = f"{name} {threads}"
+    for key, (each, threads) in entries.items():
         blank = Row(
             workload="light curve",
             psf=psf,
             psf_title=PSF_MODELS[psf].title,
             count=options.exposures,
             threads=threads,
-            contestant=name,
+            contestant=each.name,
             work=each.work,
             note=each.why_missing(),
             agreement=_flux_ratio(fluxes.get(key), ours) if each.packages else "",
         )
-        rows.append(_filled(blank, timings.get(key), yardstick.us_each if yardstick else math.nan))
+        rows.append(_filled(blank, timings.get(key), yardstick_us))
     return rows
 
 

@@ -2,10 +2,10 @@
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,13 +15,8 @@ from forcedsql.errors import ConfigError
 if TYPE_CHECKING:
     from forcedsql.bench import Options, Report
 
-QUICK: "dict[str, str | int]" = {
-    "sizes": "1000,10000",
-    "psf": "gaussian,varying",
-    "threads": "1",
-    "peers": "sep",
-    "rounds": 2,
-}
+QUICK = {"sizes": "1000,10000", "psfs": "gaussian,varying", "threads": "1", "peers": "sep"}
+QUICK_ROUNDS = 2
 """What --quick asks for; options given besides it count."""
 
 
@@ -75,37 +70,46 @@ def bench(
     Costs per position, ratios, peak memory, agreement, and the machine's own limits. A peer
     that is not installed gets a row that says so.
     """
-    given: dict[str, str | int | None] = {
-        "sizes": sizes,
-        "psf": psf,
-        "threads": threads,
-        "peers": peers,
-        "rounds": rounds,
-    }
-    wanted: dict[str, str | int] = {
-        **(QUICK if quick else {}),
-        **{name: v for name, v in given.items() if v is not None},
-    }
+    given = {"sizes": sizes, "psfs": psf, "threads": threads, "peers": peers}
+    lists = (QUICK if quick else {}) | {name: text for name, text in given.items() if text is not None}
+    if quick and rounds is None:
+        rounds = QUICK_ROUNDS
     with_curve = not quick if lightcurve is None else lightcurve
     from forcedsql.bench import run
     from forcedsql.bench.timing import blas_can_be_limited
 
-    options = parse_options(wanted, side=image_size, exposures=exposures if with_curve else 0, memory=memory)
+    options = parse_options(
+        lists,
+        rounds=rounds,
+        side=image_size,
+        exposures=exposures if with_curve else 0,
+        memory=memory,
+    )
     if not blas_can_be_limited():
         say("threadpoolctl is not installed: NumPy may use all threads everywhere")
     with progress("timing", options.steps) as step:
         report = run(options, say=say, step=step)
     sys.stdout.write(_writers()[format_](report))
     if json_file is not None:
-        json_file.write_text(_json(report))
+        json_file.write_text(_json(report), encoding="utf-8")
     if plot is not None:
         from forcedsql.bench.plot import plot_report
 
         plot_report(plot, report)
 
 
-def parse_options(wanted: "dict[str, str | int]", *, side: int, exposures: int, memory: bool) -> "Options":
+def parse_options(
+    lists: "Mapping[str, str]", *, rounds: int | None, side: int, exposures: int, memory: bool
+) -> "Options":
     """Return the options that the command line asks for; what it does not name is the default.
+
+    Parameters
+    ----------
+    lists : mapping of str to str
+        Values with commas between them, by the names of `forcedsql.bench.Options`.
+    rounds : int or None
+    side, exposures, memory
+        See `forcedsql.bench.Options`.
 
     Raises
     ------
@@ -114,29 +118,24 @@ def parse_options(wanted: "dict[str, str | int]", *, side: int, exposures: int, 
     """
     from forcedsql.bench import Options
 
-    parts: dict[str, object] = {"side": side, "exposures": exposures, "memory": memory}
-    if exposures < 0:
-        raise ConfigError(f"--exposures must be at least 1, not {exposures}")
-    for option, name in (("sizes", "sizes"), ("threads", "threads")):
-        if option in wanted:
-            parts[name] = tuple(_number(option, word) for word in _words(wanted[option]))
-    for option, name in (("psf", "psfs"), ("peers", "peers")):
-        if option in wanted:
-            parts[name] = tuple(word for word in _words(wanted[option]) if word != "none")
-    if "rounds" in wanted:
-        parts["rounds"] = wanted["rounds"]
-    return Options(**parts)  # type: ignore[arg-type]
+    given: dict[str, Any] = {
+        name: tuple(_value(name, word.strip()) for word in text.split(",") if word.strip())
+        for name, text in lists.items()
+    }
+    if given.get("peers") == ("none",):
+        given["peers"] = ()
+    if rounds is not None:
+        given["rounds"] = rounds
+    return Options(**given, side=side, exposures=exposures, memory=memory)
 
 
-def _words(text: "str | int") -> list[str]:
-    return [word.strip() for word in str(text).split(",") if word.strip()]
-
-
-def _number(option: str, word: str) -> int:
-    if option == "threads" and word == "all":
+def _value(name: str, word: str) -> int | str:
+    if name not in ("sizes", "threads"):
+        return word
+    if name == "threads" and word == "all":
         return 0
     if not (word.isascii() and word.isdigit()):
-        raise ConfigError(f"--{option}: {word!r} is not a whole number")
+        raise ConfigError(f"--{name}: {word!r} is not a whole number")
     return int(word)
 
 

@@ -1,7 +1,6 @@
 """``export``: rows of a database into a file or a HATS catalogue."""
 
 import sys
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -15,23 +14,13 @@ from forcedsql.cli.options import (
     DecColumnOption,
     RaColumnOption,
     SetOption,
+    TableFileFormat,
     configuration,
     open_database,
 )
 from forcedsql.cli.output import count
 from forcedsql.cli.query import interruptible
 from forcedsql.errors import ConfigError
-
-
-class FileFormat(StrEnum):
-    """Format of a file, by the names that `forcedsql.tables.FORMATS` has."""
-
-    PARQUET = "parquet"
-    VOTABLE = "votable"
-    FITS = "fits"
-    ECSV = "ecsv"
-    CSV = "csv"
-    ARROW = "arrow"
 
 
 def export(
@@ -41,7 +30,8 @@ def export(
     ],
     output: Annotated[Path, typer.Argument(metavar="OUT", help="File to write; with --hats a new folder.")],
     format_: Annotated[
-        FileFormat | None, typer.Option("--format", help="Format of the file; by its suffix if not given.")
+        TableFileFormat | None,
+        typer.Option("--format", help="Format of the file; by its suffix if not given."),
     ] = None,
     units: Annotated[
         list[str] | None,

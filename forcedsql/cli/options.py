@@ -32,8 +32,8 @@ class AngleUnit(StrEnum):
     RAD = "rad"
 
 
-class InputFormat(StrEnum):
-    """How a table that is read is written."""
+class TableFileFormat(StrEnum):
+    """Format of a table's file, by the names that `forcedsql.tables.FORMATS` has."""
 
     PARQUET = "parquet"
     CSV = "csv"
@@ -66,7 +66,7 @@ SetOption = Annotated[
     ),
 ]
 InputFormatOption = Annotated[
-    InputFormat | None,
+    TableFileFormat | None,
     typer.Option(
         help="Format of the table that is read; by its suffix if not given, and CSV for standard input "
         "unless it looks like another."

@@ -21,6 +21,7 @@ from forcedsql.arrays import IntArray
 from forcedsql.errors import OutputError, TableError
 from forcedsql.export.selection import HEALPIX_COLUMN, HEALPIX_ORDER, Selection
 from forcedsql.tables.formats import translated
+from forcedsql.tables.hats import PROPERTIES
 from forcedsql.tables.parquet_footer import parquet_footer
 from forcedsql.tables.writing import parquet_writer
 
@@ -235,7 +236,7 @@ def _write_properties(
     }
     lines = ["#HATS catalog", *(f"{key}={_escaped(str(value))}" for key, value in properties.items())]
     # The Note calls the file properties, newer readers look for hats.properties.
-    for file_name in ("hats.properties", "properties"):
+    for file_name in PROPERTIES:
         (folder / file_name).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -145,7 +145,7 @@ def _find(table: pa.Table, given: str | None, usual: Sequence[str], axis: str, *
         if given not in table.column_names:
             raise TableError(f"the table has no column {given!r}; it has {_listed(table.column_names)}")
         return given
-    by_lower_name: dict[str, str] = {name.lower(): name for name in reversed(table.column_names)}
+    by_lower_name = _names_by_lower_case(table)
     for name in usual:
         if name.lower() in by_lower_name:
             return by_lower_name[name.lower()]
@@ -158,13 +158,18 @@ def _find(table: pa.Table, given: str | None, usual: Sequence[str], axis: str, *
     )
 
 
+def _names_by_lower_case(table: pa.Table) -> dict[str, str]:
+    """Return the names of columns by what they are in lower case; of several the first."""
+    return {name.lower(): name for name in reversed(table.column_names)}
+
+
 def _listed(names: Sequence[str]) -> str:
     shown = ", ".join(names[:12])
     return f"{shown}, ... ({len(names)} columns)" if len(names) > 12 else shown or "no columns"
 
 
 def _ids(table: pa.Table, given: str | None) -> pa.Array:
-    if given is None and not {n.lower() for n in table.column_names} & {n.lower() for n in ID_NAMES}:
+    if given is None and not _names_by_lower_case(table).keys() & {name.lower() for name in ID_NAMES}:
         return pa.array(np.arange(table.num_rows, dtype=np.int64))
     ids = table[_find(table, given, ID_NAMES, "id")].combine_chunks()
     if pa.types.is_integer(ids.type):
@@ -176,7 +181,7 @@ def _ids(table: pa.Table, given: str | None) -> pa.Array:
 
 
 def _motion(table: pa.Table) -> SpaceMotion | None:
-    by_lower_name = {name.lower(): name for name in reversed(table.column_names)}
+    by_lower_name = _names_by_lower_case(table)
     names = {
         quantity: next((by_lower_name[n] for n in usual if n in by_lower_name), None)
         for quantity, (usual, _) in MOTION_NAMES.items()

@@ -12,6 +12,7 @@ import duckdb
 
 import forcedsql
 from forcedsql.config import MeasurementConfig
+from forcedsql.database.messages import one_line
 from forcedsql.database.quoting import quote_identifier
 from forcedsql.errors import OutputError
 from forcedsql.runs.stored_result import Fingerprint, StoredResult
@@ -30,7 +31,6 @@ FROM measurement_task t LEFT JOIN measurement_run r USING (run_id)
 WHERE t.destination = ?
 QUALIFY row_number() OVER (PARTITION BY t.exposure_id, t.status ORDER BY t.ended DESC, t.run_id DESC) = 1
 """
-
 
 _END = """
 UPDATE measurement_run
@@ -169,7 +169,7 @@ def transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
             _roll_back(con)
             raise
     except duckdb.Error as error:
-        reason = str(error).splitlines()[0]
+        reason = one_line(error)
         raise OutputError(
             f"cannot write to the database: {reason}; what was committed is kept: make room, or see that it "
             "may be written to, and run the same command again"

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from forcedsql.config import MeasurementConfig
+from forcedsql.database.messages import one_line
 from forcedsql.errors import ConfigError, DatabaseError
 from forcedsql.exposure_file import RegisteredExposure
 from forcedsql.measure.positions import MOTION_NAMES
@@ -214,7 +215,7 @@ def _select_exposures(con: duckdb.DuckDBPyConnection, exposures: str | None) -> 
         con.execute(f"CREATE OR REPLACE TEMP TABLE run_exposures AS FROM exposure {selection}")
     except duckdb.Error as error:
         raise ConfigError(
-            f"exposures: {str(error).splitlines()[0]}; give a query that returns exposure_id, or a "
+            f"exposures: {one_line(error)}; give a query that returns exposure_id, or a "
             "condition on the columns of the table exposure, such as band = 'i'"
         ) from error
     ((selected, registered),) = con.execute(

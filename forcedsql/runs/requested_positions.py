@@ -8,7 +8,7 @@ exposure.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import duckdb
 import pyarrow as pa
 
 from forcedsql.database.footprint import COVERAGE_ORDER
+from forcedsql.database.messages import one_line
 from forcedsql.database.quoting import quote_identifier
 from forcedsql.errors import TableError
 from forcedsql.measure.positions import DEC_NAMES, ID_NAMES, MOTION_NAMES, RA_NAMES, Positions, find_positions
@@ -120,7 +121,7 @@ def is_query(text: str) -> bool:
 
 
 def _find(con: duckdb.DuckDBPyConnection, source: Any, choice: ColumnChoice) -> tuple[str, Positions]:
-    options = {name: getattr(choice, name) for name in ("id_column", "ra_column", "dec_column", "unit")}
+    options = asdict(choice)
     if not isinstance(source, str | Path):
         return "a table in memory", find_positions(source, **options)
     if isinstance(source, str) and is_query(source):
@@ -161,5 +162,4 @@ def _query(con: duckdb.DuckDBPyConnection, query: str, shown: str, choice: Colum
         )
         return relation.project(", ".join(map(quote_identifier, columns))).to_arrow_table()
     except duckdb.Error as error:
-        reason = str(error).splitlines()[0]
-        raise TableError(f"positions of {shown}: {reason}") from error
+        raise TableError(f"positions of {shown}: {one_line(error)}") from error

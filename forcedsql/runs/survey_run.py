@@ -12,6 +12,7 @@ import duckdb
 from forcedsql.config import MeasurementConfig
 from forcedsql.database import config_of, connect
 from forcedsql.database.connection import database_name
+from forcedsql.database.messages import one_line
 from forcedsql.database.registry import FORCED_SOURCE, look_up_layouts
 from forcedsql.errors import ConfigError, DatabaseError, OutputError
 from forcedsql.runs.destinations import Destination, ResultFolder, ResultTable
@@ -135,7 +136,7 @@ def errors_by_their_names() -> Iterator[None]:
     try:
         yield
     except duckdb.Error as problem:
-        raise DatabaseError(f"the database failed: {str(problem).splitlines()[0]}") from problem
+        raise DatabaseError(f"the database failed: {one_line(problem)}") from problem
     except RuntimeError as problem:
         if _is_interrupt(problem):
             raise KeyboardInterrupt from problem

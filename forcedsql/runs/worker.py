@@ -40,7 +40,8 @@ class ExposureTask:
     layout : str
         Layout of its file, "" where none is known.
     positions : pyarrow.Table
-        Columns id (int64), ra and dec (float64, degree, ICRS).
+        Columns id (int64), ra and dec (float64, degree, ICRS), and those of
+        `forcedsql.measure.positions.MOTION_NAMES`.
     config : MeasurementConfig
     fingerprint : Fingerprint
     folder : Path or None

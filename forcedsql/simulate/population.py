@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from forcedsql.arrays import AnyArray, FloatArray
 from forcedsql.errors import ConfigError
-from forcedsql.simulate.sky import PIXEL_SCALE, tangent_wcs
+from forcedsql.simulate.sky import FIRST_OBJECT_ID, PIXEL_SCALE, tangent_wcs
 from forcedsql.simulate.visits import YEAR, SurveyDesign
 
 CONSTANT, VARIABLE, SUPERNOVA, MOVING = "constant", "variable", "supernova", "high_proper_motion"
@@ -17,7 +17,6 @@ CONSTANT, VARIABLE, SUPERNOVA, MOVING = "constant", "variable", "supernova", "hi
 KEEP_CLEAR = 15.0
 """Least distance of two objects in pixels: seven sigma of the widest PSF, so that none lights another."""
 
-_FIRST_ID = 611253629533290496
 _FLUX_RANGE = (200.0, 6.0e4)
 """Mean fluxes in nJy, uniform in the logarithm; none saturates."""
 
@@ -158,7 +157,7 @@ def random_population(design: SurveyDesign, rng: np.random.Generator) -> Populat
     fluxes = {band: mean * 10.0 ** (_COLOUR_SCATTER * rng.standard_normal(n)) for band in design.bands}
     varies = kind == VARIABLE
     return Population(
-        ids=_FIRST_ID + np.arange(n, dtype=np.int64),
+        ids=FIRST_OBJECT_ID + np.arange(n, dtype=np.int64),
         kind=kind,
         ra=ra,
         dec=dec,

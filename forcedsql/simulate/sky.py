@@ -15,9 +15,12 @@ PIXEL_SCALE = 0.2
 AB_ZERO_POINT = 31.4
 """AB magnitude of 1 nJy."""
 
+FIRST_OBJECT_ID = 611253629533290496
+"""Id of the first object of every simulated survey, of the size of DP1's."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Population:
+class SourceMix:
     """What sources there are.
 
     Parameters
@@ -102,7 +105,7 @@ def random_sky(
     wcs: SkyWcs,
     centre: tuple[float, float],
     half_width: float,
-    population: Population,
+    mix: SourceMix,
     rng: np.random.Generator,
 ) -> Sky:
     """Return sources in a square on the sky.
@@ -113,33 +116,33 @@ def random_sky(
         Projection in whose pixels the square lies.
     centre : (float, float), pixel
     half_width : float, pixel
-    population : Population
+    mix : SourceMix
     rng : numpy.random.Generator
 
     Returns
     -------
     Sky
     """
-    x, y, blended = _positions(half_width, population, rng)
+    x, y, blended = _positions(half_width, mix, rng)
     ra, dec = wcs.pixel_to_sky(centre[0] + x, centre[1] + y)
     # Inverse of the cumulative counts, which are a power of ten of the magnitude.
-    low, high = 10.0 ** (population.slope * np.array([population.bright, population.faint]))
-    magnitude = np.log10(rng.uniform(low, high, len(x))) / population.slope
-    galaxy = rng.random(len(x)) < population.galaxy_fraction
-    sigma = np.where(galaxy, rng.uniform(*population.galaxy_sigma, len(x)), 0.0)
+    low, high = 10.0 ** (mix.slope * np.array([mix.bright, mix.faint]))
+    magnitude = np.log10(rng.uniform(low, high, len(x))) / mix.slope
+    galaxy = rng.random(len(x)) < mix.galaxy_fraction
+    sigma = np.where(galaxy, rng.uniform(*mix.galaxy_sigma, len(x)), 0.0)
     return Sky(ra, dec, 10.0 ** (0.4 * (AB_ZERO_POINT - magnitude)), sigma, blended)
 
 
 def _positions(
-    half_width: float, population: Population, rng: np.random.Generator
+    half_width: float, mix: SourceMix, rng: np.random.Generator
 ) -> tuple[FloatArray, FloatArray, BoolArray]:
-    count = int(2.0 * half_width / population.cell)
-    corners = (np.arange(count) + 0.5) * population.cell - half_width
+    count = int(2.0 * half_width / mix.cell)
+    corners = (np.arange(count) + 0.5) * mix.cell - half_width
     x, y = (axis.ravel() for axis in np.meshgrid(corners, corners))
-    jitter = (population.cell - population.keep_clear) / 2.0
+    jitter = (mix.cell - mix.keep_clear) / 2.0
     x = x + rng.uniform(-jitter, jitter, x.size)
     y = y + rng.uniform(-jitter, jitter, y.size)
-    paired = rng.random(x.size) < population.companion_fraction
+    paired = rng.random(x.size) < mix.companion_fraction
     distance = rng.uniform(4.0, 9.0, paired.sum())
     angle = rng.uniform(0.0, 2.0 * np.pi, paired.sum())
     x = np.concatenate([x, x[paired] + distance * np.cos(angle)])

@@ -21,7 +21,7 @@ from forcedsql.psf.kernels import FixedKernel, LinearCombinationKernel
 from forcedsql.resources import data_dir
 from forcedsql.simulate.catalog import measure_catalogue, object_table, source_table, truth_table
 from forcedsql.simulate.scene import Conditions, Defects, Setting, SimulatedExposure, Sources, expose
-from forcedsql.simulate.sky import Population, Sky, random_sky, tangent_wcs
+from forcedsql.simulate.sky import FIRST_OBJECT_ID, Sky, SourceMix, random_sky, tangent_wcs
 from forcedsql.tables import write_table
 from forcedsql.writer import write_exposure
 
@@ -36,7 +36,6 @@ _VISIT_ORIGIN = (1650, 1480)
 _TANGENT_PIXEL = (13500.0, 12000.0)
 _TANGENT_SKY = (53.13, -28.10)
 _SKY_HALF_WIDTH = 640.0
-_FIRST_OBJECT_ID = 611253629533290496
 _FIRST_SOURCE_ID = 600413857134018560
 
 SURVEY_FILES = {
@@ -136,7 +135,7 @@ def make_survey(*, seed: int = SEED) -> Survey:
     coadd_setting = _coadd_setting()
     centre = Box(*_COADD_ORIGIN, _SIZE, _SIZE).centre
     visit_setting = _visit_setting(_sky_position(coadd_setting, centre))
-    sky = random_sky(coadd_setting.wcs, centre, _SKY_HALF_WIDTH, Population(), sky_rng)
+    sky = random_sky(coadd_setting.wcs, centre, _SKY_HALF_WIDTH, SourceMix(), sky_rng)
     coadd = expose(_on_image(sky, coadd_setting), coadd_setting, seed=coadd_seed)
     visit = expose(_on_image(sky, visit_setting), visit_setting, seed=visit_seed)
 
@@ -145,7 +144,7 @@ def make_survey(*, seed: int = SEED) -> Survey:
     second_noise = np.sqrt(coadd.exposure.variance) * other_noise_rng.standard_normal(coadd_setting.shape)
     objects = measure_catalogue(coadd, coadd_setting, second_noise, object_rng)
     sources = measure_catalogue(visit, visit_setting, visit.noise, source_rng)
-    object_ids = _FIRST_OBJECT_ID + np.arange(len(objects.index), dtype=np.int64)
+    object_ids = FIRST_OBJECT_ID + np.arange(len(objects.index), dtype=np.int64)
     source_ids = _FIRST_SOURCE_ID + np.arange(len(sources.index), dtype=np.int64)
     links = [("objectId", object_ids, objects), ("sourceId", source_ids, sources)]
     return Survey(

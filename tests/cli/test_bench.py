@@ -33,7 +33,7 @@ def test_files_are_written(cli, tmp_path):
 
 
 def test_quick_is_a_smaller_run_and_options_beside_it_count(cli):
-    quick = parse_options(QUICK, side=4000, exposures=0, memory=True)
+    quick = parse_options(QUICK, rounds=2, side=4000, exposures=0, memory=True)
     assert (quick.sizes, quick.psfs, quick.peers) == ((1000, 10_000), ("gaussian", "varying"), ("sep",))
     result = cli("bench", "--quick", *ALONE, "--format", "json")
     assert {row["count"] for row in json.loads(result.out)["rows"]} == {20}

@@ -7,13 +7,13 @@ import astropy.units as u
 import pytest
 from astropy.table import QTable
 
-from forcedsql.cli.export import FileFormat
+from forcedsql.cli.options import TableFileFormat
 from forcedsql.tables import FORMATS, field_metadata, read_table
 from tests.cli.conftest import VISIT
 
 
 def test_the_formats_are_those_that_tables_are_written_in():
-    assert {format_.value for format_ in FileFormat} == {format_.name for format_ in FORMATS}
+    assert {format_.value for format_ in TableFileFormat} == {format_.name for format_ in FORMATS}
 
 
 def test_a_query_that_measures_is_exported_with_units(cli, database, tmp_path):
