@@ -17,9 +17,9 @@ PIXELS = np.arange(40, dtype=np.int32).reshape(5, 8)
 ROW_BYTES = 8 * 4
 
 
-def stored(tmp_path, make, tiles=None):
+def stored(tmp_path, make, tiles=None, pixels=PIXELS):
     """A file of one image, its rows' tiles replaced by these, and the layout of its HDU."""
-    hdu = make(PIXELS, [])
+    hdu = make(pixels, [])
     if tiles is not None:
         lengths = np.array([len(tile) for tile in tiles], ">i4")
         places = np.stack([lengths, np.cumsum(lengths) - lengths], axis=1).astype(">i4")
@@ -116,3 +116,36 @@ def test_tiles_that_share_what_is_stored_are_refused(tmp_path):
     state.path.write_bytes(content)
     with FileState.of(state.path).open() as file, pytest.raises(ReadError, match="tiles that overlap"):
         plane.read(file, 0, 5)
+
+
+CONSTANT = np.repeat(np.array([[5], [5], [-1], [1 << 20], [0]], np.int32), 6000, axis=1)
+
+
+def test_rows_of_one_value_are_unpacked_together(tmp_path, monkeypatch):
+    """They pack so well that it takes another way than that of noise."""
+    monkeypatch.setattr("forcedsql.readers.plane_rows.deflate.gzip_decompress", None)
+    state, layout = stored(tmp_path, compressed_image_hdu, pixels=CONSTANT)
+    with state.open() as file:
+        np.testing.assert_array_equal(stored_plane(layout).read(file, 1, 4), CONSTANT[1:])
+
+
+def test_a_damaged_row_of_one_value_is_refused(tmp_path):
+    shuffled = CONSTANT.astype(">i4").view(np.uint8).reshape(5, 6000, 4).transpose(0, 2, 1)
+    tiles = [gzip.compress(row.tobytes()) for row in shuffled]
+    tiles[3] = tiles[3][:-6] + b"\xff" + tiles[3][-5:]
+    state, layout = stored(tmp_path, compressed_image_hdu, tiles, pixels=CONSTANT)
+    with state.open() as file:
+        np.testing.assert_array_equal(stored_plane(layout).read(file, 0, 3), CONSTANT[:3])
+        with pytest.raises(ReadError, match="is damaged"):
+            stored_plane(layout).read(file, 0, 5)
+
+
+def test_tiles_may_stand_in_any_order(tmp_path):
+    state, layout = stored(tmp_path, compressed_image_hdu)
+    plane = stored_plane(layout)
+    content = bytearray(state.path.read_bytes())
+    places = np.frombuffer(bytes(content[plane.start : plane.start + 40]), ">i4").reshape(5, 2)
+    content[plane.start : plane.start + 40] = places[::-1].tobytes()
+    state.path.write_bytes(content)
+    with FileState.of(state.path).open() as file:
+        np.testing.assert_array_equal(plane.read(file, 1, 3), PIXELS[::-1][1:4])
