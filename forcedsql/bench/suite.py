@@ -209,9 +209,7 @@ def _filled(row: Row, timing: Timing | None, yardstick_us: float) -> Row:
 
 
 def _agreements(catalogue: Catalogue, names: set[str]) -> dict[str, str]:
-    ours = next((CONTESTANTS[name] for name in OURS if name in names), None)
-    if ours is None:
-        return {}
+    ours = next(CONTESTANTS[name] for name in OURS if name in names)
     count = min(POSITIONS, len(catalogue.x))
     reference: Mapping[str, AnyArray] = ours.prepare(catalogue, count)()
     others = (CONTESTANTS[name] for name in names if name != ours.name)

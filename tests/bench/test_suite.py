@@ -1,12 +1,13 @@
 """A whole benchmark on tiny images: every case is there, and every reader can read it."""
 
 import json
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from forcedsql.bench import Options, as_mapping, as_markdown, as_text, run
+from forcedsql.bench import Options, as_mapping, as_markdown, as_text, run, suite
 from forcedsql.bench.contestants import CONTESTANTS
 from forcedsql.bench.plot import plot_report
 from forcedsql.bench.suite import busy_factor
@@ -147,3 +148,16 @@ def test_as_many_steps_are_made_as_were_announced():
     steps = []
     run(options, step=lambda: steps.append(1))
     assert len(steps) == options.steps == 6
+
+
+def test_a_peer_that_is_not_installed_has_a_row_that_says_so_and_a_busy_machine_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sep", None)
+    monkeypatch.setattr(suite, "busy_factor", lambda _: 2.5)
+    alone = Options(
+        sizes=(20,), psfs=("gaussian",), threads=(1,), peers=("sep",), side=220, exposures=1, memory=False
+    )
+    said = []
+    report = run(replace(alone, rounds=1), say=said.append)
+    assert {row.note for row in report.rows if "sep" in row.contestant} == {"not installed: pip install sep"}
+    assert all(row.seconds for row in report.rows if "forcedsql" in row.contestant and not row.note)
+    assert said[-1].startswith("the machine was busy: turns took 2.5 times their processor time")

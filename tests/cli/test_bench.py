@@ -1,10 +1,12 @@
 """``bench``: data on stdout, narration on stderr, and every figure in a file."""
 
 import json
+import sys
 
 import pytest
 
 from forcedsql.cli.bench import QUICK, parse_options
+from forcedsql.errors import ConfigError
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of peers
 
@@ -54,3 +56,23 @@ def test_a_wrong_option_is_code_2_in_one_line(cli, arguments, text):
     assert result.code == 2
     assert text in result.err
     assert result.out == ""
+
+
+def test_quick_has_two_rounds_and_no_light_curve(cli, monkeypatch):
+    asked = []
+
+    def stop(options, **_):
+        asked.append(options)
+        raise ConfigError("enough")
+
+    monkeypatch.setattr("forcedsql.bench.run", stop)
+    assert cli("bench", "--quick", "--threads", "1, all").code == 2
+    (options,) = asked
+    assert (options.rounds, options.threads, options.exposures) == (2, (1, 0), 0)
+
+
+def test_without_threadpoolctl_it_says_that_numpy_may_use_all_threads(cli, monkeypatch):
+    monkeypatch.setitem(sys.modules, "threadpoolctl", None)
+    result = cli("bench", *ALONE)
+    assert result.code == 0
+    assert result.err.startswith("threadpoolctl is not installed: NumPy may use all threads everywhere\n")

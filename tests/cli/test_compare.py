@@ -117,3 +117,15 @@ def test_plot_draws_exposures_one_by_one_on_request(cli, database, tmp_path):
     assert result.code == 0, result.err
     assert result.err == f"3 groups of rows plotted in {plot}\n"
     assert plot.read_bytes().startswith(b"\x89PNG")
+
+
+def test_an_exposure_with_too_few_sources_is_named_and_not_judged(cli, database):
+    cli(
+        "sql",
+        database,
+        "CREATE TABLE several AS SELECT *, CASE WHEN row_number() OVER () < 4 THEN 'few' ELSE 'many' END "
+        "AS exposure_id FROM measured",
+    )
+    result = cli("compare", database, "several", "source", "--gate", "median_ratio=1")
+    assert result.code == 0, result.err
+    assert "1 exposure not judged, with fewer than 10 sources: few\n" in result.err

@@ -2,8 +2,12 @@
 
 import sys
 import time
+import warnings
+
+import pytest
 
 from forcedsql.cli import narrate
+from forcedsql.errors import PrecisionWarning
 from tests.cli.conftest import Terminal
 
 
@@ -30,3 +34,11 @@ def test_slow_work_gets_one_on_a_terminal(monkeypatch):
     monkeypatch.setattr(narrate, "PATIENCE", 0.05)
     monkeypatch.setenv("TERM", "xterm")
     assert "counting sheep" in _work(monkeypatch, Terminal(), 0.6)
+
+
+def test_warnings_of_precision_are_one_line_and_others_are_pythons_own(capsys):
+    with narrate.spoken_warnings():
+        warnings.warn("few digits", PrecisionWarning, stacklevel=1)
+    with pytest.warns(UserWarning, match="something else"), narrate.spoken_warnings():
+        warnings.warn("something else", UserWarning, stacklevel=1)
+    assert capsys.readouterr().err == "forcedsql: warning: few digits\n"

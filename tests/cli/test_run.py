@@ -14,8 +14,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from forcedsql.cli.run import SHOWN_NAMES, summarise
 from forcedsql.cli.run_progress import RunProgress
 from forcedsql.database import connect, ingest
+from forcedsql.runs import RunReport
 from tests.cli.conftest import VISIT, Terminal
 
 QUICK = ("--executor", "thread", "--workers", "1", "--set", "radii=12")
@@ -176,3 +178,32 @@ def test_a_terminal_gets_a_bar(monkeypatch):
         time.sleep(0.2)  # the bar is drawn ten times a second
     assert "1/2 exposures" in stream.getvalue()
     assert "rows/s" in stream.getvalue()
+
+
+def test_a_summary_names_some_of_many_exposures_and_counts_the_empty_ones(capsys):
+    report = RunReport(
+        run_id="r",
+        destination="out",
+        requested=9,
+        uncovered=2,
+        unplaced=1,
+        measured=1,
+        rows=7,
+        unchanged=0,
+        failed={f"visit:{i}:4": "damaged" for i in range(SHOWN_NAMES + 2)},
+        failed_before={},
+        without_psf=(),
+        without_sky=(),
+        empty=3,
+        outdated=(),
+    )
+    summarise(report)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[1:4] == [
+        "2 of 9 positions on no exposure, 1 of them without usable coordinates",
+        "3 exposures without any of the positions",
+        f"{SHOWN_NAMES + 2} exposures failed:",
+    ]
+    assert lines[4] == "  visit:0:4: damaged"
+    assert lines[-1] == "  and 2 more; FROM measurement_task lists them"
+    assert len(lines) == 4 + SHOWN_NAMES + 1

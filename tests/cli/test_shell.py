@@ -15,9 +15,10 @@ from prompt_toolkit.output import DummyOutput
 
 from forcedsql.cli import shell as shell_module
 from forcedsql.cli.completion import SqlCompleter
-from forcedsql.cli.shell import Shell, history_file, is_complete, make_session
+from forcedsql.cli.shell import Shell, history_file, is_complete, make_session, start_stock_shell
 from forcedsql.config import MeasurementConfig
 from forcedsql.database import connect
+from forcedsql.errors import ForcedSQLError
 from tests.cli.conftest import VISIT
 from tests.cli.test_query import ENDLESS
 
@@ -226,3 +227,24 @@ def test_the_stock_shell_gets_what_a_read_only_file_lacks(database, monkeypatch,
     assert any("TEMP MACRO ab_mag" in statement for statement in options["first"]) == outdated
     shell_module.start_stock_shell(":memory:", MeasurementConfig(), read_only=False, arguments=[])
     assert len(started) == 1
+
+
+def test_statements_without_rows_print_nothing_in_a_script_and_a_word_at_the_prompt(con, capsys):
+    commands = Shell(con)
+    commands.run_script("CREATE TABLE t AS SELECT 1 AS i; FROM t")
+    assert capsys.readouterr().out == "i\n1\n"
+    assert commands.run_line("CREATE TABLE u AS SELECT 2 AS i;")
+    assert capsys.readouterr().err.startswith("done, ")
+
+
+def test_without_the_extension_the_prompt_is_our_own(database, monkeypatch, capsys):
+    def missing():
+        raise ForcedSQLError("the extension is not compiled")
+
+    monkeypatch.setattr("forcedsql.extension.files.packaged_extension", missing)
+    start_stock_shell(str(database), MeasurementConfig(), read_only=False, arguments=[])
+    assert capsys.readouterr().err == "the extension is not compiled; this is forcedsql's own prompt\n"
+
+
+def test_after_a_space_there_is_nothing_to_complete(con):
+    assert _completions(con, "SELECT ") == {}

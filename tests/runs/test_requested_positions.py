@@ -94,3 +94,12 @@ def test_positions_that_are_not_usable_are_one_line(con, source, reason):
     + [(name, False) for name in ("object", "from_a", "select.parquet", "fromage/object.csv")])  # fmt: skip
 def test_queries_are_told_from_names(text, expected):
     assert is_query(text) is expected
+
+
+def test_a_statement_that_gives_no_rows_is_refused():
+    class Connection:
+        def sql(self, _):
+            """Return what DuckDB 1.5 does for a statement that only writes."""
+
+    with pytest.raises(TableError, match="the statement returns no rows"):
+        load_positions(Connection(), "WITH a AS (SELECT 1) DELETE FROM t", ColumnChoice())
