@@ -26,6 +26,10 @@ _LEGEND_LINE = 0.22
 def plot_report(path: str | Path, report: Report) -> Figure:
     """Draw the catalogue workload into a file; its suffix says the format.
 
+    Returns
+    -------
+    matplotlib.figure.Figure
+
     Raises
     ------
     TableError

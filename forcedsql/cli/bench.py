@@ -62,7 +62,8 @@ def bench(
         Path | None, typer.Option("--json", metavar="FILE", help="Write every figure to a JSON file as well.")
     ] = None,
     plot: Annotated[
-        Path | None, typer.Option("--plot", metavar="FILE", help="Draw cost against number: png, pdf, svg.")
+        Path | None,
+        typer.Option("--plot", metavar="FILE", help="Draw cost against number, too: png, pdf or svg."),
     ] = None,
 ) -> None:
     """Time forcedsql and its peers, interleaved, on simulated data.

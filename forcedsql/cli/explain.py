@@ -28,7 +28,7 @@ def explain(
     ] = None,
     plot: Annotated[
         Path | None,
-        typer.Option("--plot", help="Draw data, model and residual into this file (png, pdf, svg)."),
+        typer.Option("--plot", metavar="FILE", help="Draw data, model and residual, too: png, pdf or svg."),
     ] = None,
     config: ConfigOption = None,
     settings: SetOption = None,

@@ -41,7 +41,7 @@ def info(
     ],
     plot: Annotated[
         Path | None,
-        typer.Option("--plot", help="Draw the PSF over the field into this file (png, pdf, svg)."),
+        typer.Option("--plot", metavar="FILE", help="Draw the PSF over the field, too: png, pdf or svg."),
     ] = None,
     opening: "OpenOptions | None" = None,
 ) -> None:

@@ -99,7 +99,7 @@ def _flux_unit(con: duckdb.DuckDBPyConnection) -> str:
     """Return the unit that all registered exposures are measured in; "" if there are several."""
     column = "bunit" if config_of(con).calibrate == "never" else "flux_unit"
     units = con.execute(f"SELECT DISTINCT {column} FROM exposure").fetchall()  # noqa: S608 - two names
-    return units[0][0] or "" if len(units) == 1 else ""
+    return (units[0][0] or "") if len(units) == 1 else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,6 +95,10 @@ def plot_flux_ratios(path: str | Path, panels: Sequence[RatioPanel], *, bin_widt
     bin_width : float, mag
         Width of the bins of the median lines.
 
+    Returns
+    -------
+    matplotlib.figure.Figure
+
     Raises
     ------
     OutputError, TableError

@@ -41,7 +41,11 @@ def _parser() -> argparse.ArgumentParser:
         epochs.add_argument(f"--{name}", type=int, default=default, help=f"{meaning} (default: %(default)s)")
     epochs.add_argument("--years", type=float, default=design.years, help="length (default: %(default)s)")
     epochs.add_argument(
-        "--bands", nargs="+", default=design.bands, metavar="BAND", help="bands (default: g r i)"
+        "--bands",
+        nargs="+",
+        default=design.bands,
+        metavar="BAND",
+        help=f"bands (default: {' '.join(design.bands)})",
     )
     epochs.add_argument(
         "--bad-files", action="store_true", help="make three exposures bad: truncated, no PSF, wrong shape"

@@ -1,5 +1,7 @@
 """Images of single sources: rendered from a PSF, added to a plane, cut out of it."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from forcedsql.arrays import AnyArray, FloatArray, IntArray
@@ -39,8 +41,7 @@ def render_stars(
     ndarray, (ny, nx) float64
     """
     plane = np.zeros(shape)
-    for start in range(0, len(x), _BATCH):
-        part = slice(start, start + _BATCH)
+    for part in _batches(len(x)):
         add_stamps(plane, psf.images(x[part], y[part]), flux[part], xy0)
     return plane
 
@@ -68,8 +69,7 @@ def render_galaxies(
     ndarray, (ny, nx) float64
     """
     plane = np.zeros(shape)
-    for start in range(0, len(x), _BATCH):
-        part = slice(start, start + _BATCH)
+    for part in _batches(len(x)):
         add_stamps(plane, broadened(psf.images(x[part], y[part]), sigma[part]), flux[part], xy0)
     return plane
 
@@ -132,6 +132,11 @@ def distances(frames: PsfImages, x: FloatArray, y: FloatArray) -> FloatArray:
     """Return the distance of each pixel of a frame from that frame's (x, y), (n, h, w), pixel."""
     rows, columns = _grid(frames)
     return np.hypot(columns - x[:, None, None], rows - y[:, None, None])
+
+
+def _batches(count: int) -> Iterator[slice]:
+    for start in range(0, count, _BATCH):
+        yield slice(start, start + _BATCH)
 
 
 def _grid(stamps: PsfImages) -> tuple[IntArray, IntArray]:
