@@ -127,13 +127,15 @@ def exposures_with_sky_at(con: duckdb.DuckDBPyConnection, ra: float, dec: float)
     """
     if config_of(con).subtract_background != "none":
         return []
-    from forcedsql.readers.plain.parts import SKY_IS_LEFT  # noqa: PLC0415 - loads what reads images
-
     rows = con.execute(
         "SELECT exposure_id, coalesce(background, '') FROM exposures_at($ra, $dec) "
         "JOIN exposure_options USING (exposure_id) ORDER BY exposure_id",
         {"ra": ra, "dec": dec},
     ).fetchall()
+    if not rows:
+        return []
+    from forcedsql.readers.plain.parts import SKY_IS_LEFT  # noqa: PLC0415 - loads what reads plain images
+
     return [exposure_id for exposure_id, background in rows if background.startswith(SKY_IS_LEFT)]
 
 
