@@ -15,12 +15,10 @@ import pyarrow.compute as pc
 
 from forcedsql.arrays import AnyArray, FloatArray
 from forcedsql.errors import TableError
+from forcedsql.fields.calibration import AB_ZERO_POINT
 
 if TYPE_CHECKING:
     import duckdb
-
-AB_ZERO_POINT = 31.4
-"""AB magnitude of 1 nJy (Oke & Gunn 1983, with 3631 Jy as zero)."""
 
 MAD_TO_SIGMA = 1.4826
 """Standard deviation of a normal distribution over its median absolute deviation."""

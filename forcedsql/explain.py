@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from forcedsql.arrays import AnyArray, BoolArray, FloatArray
-from forcedsql.compare import AB_ZERO_POINT
 from forcedsql.config import MeasurementConfig
 from forcedsql.exposure import Exposure
+from forcedsql.fields.calibration import AB_ZERO_POINT
 from forcedsql.geometry import Box, nearest_pixel
 from forcedsql.measure import flux_unit, measure_positions
 from forcedsql.psf.protocol import gaussian_fwhm

@@ -8,6 +8,9 @@ import numpy as np
 from forcedsql.arrays import FloatArray
 from forcedsql.fields.bounded_field import BoundedField
 
+AB_ZERO_POINT = 31.4
+"""AB magnitude of 1 nJy (Oke & Gunn 1983, with 3631 Jy as zero)."""
+
 ApCorrMap = Mapping[str, BoundedField]
 """Aperture corrections by flux name, as afw writes them: ``base_PsfFlux_instFlux``."""
 

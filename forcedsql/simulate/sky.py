@@ -6,14 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from forcedsql.arrays import BoolArray, FloatArray
+from forcedsql.fields.calibration import AB_ZERO_POINT
 from forcedsql.wcs import AstWcs, SkyWcs
 from forcedsql.writer.projection import FitsProjection
 
 PIXEL_SCALE = 0.2
 """Arcseconds per pixel, as of the LSST cameras."""
-
-AB_ZERO_POINT = 31.4
-"""AB magnitude of 1 nJy."""
 
 FIRST_OBJECT_ID = 611253629533290496
 """Id of the first object of every simulated survey, of the size of DP1's."""
