@@ -264,7 +264,7 @@ def _window(exposure: Exposure, box: Box) -> tuple[FloatArray, AnyArray, FloatAr
     columns = slice(min(max(x0, 0), nx), min(max(x0 + box.width, 0), nx))
     wanted = np.zeros(ny, np.bool_)
     wanted[rows] = True
-    exposure.read_rows(wanted, wanted)
+    exposure.read_rows(wanted, wanted, columns)
     inside = slice(rows.start - y0, rows.stop - y0), slice(columns.start - x0, columns.stop - x0)
     cut = []
     for plane, filler in zip(exposure.planes_so_far(), (np.nan, 0, np.nan), strict=True):

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from forcedsql.database.messages import one_line
 from forcedsql.database.quoting import quote_identifier, quote_literal
 from forcedsql.database.registry import registry_tables, with_unit
 from forcedsql.errors import DatabaseError, TableError
@@ -75,8 +76,7 @@ def load_catalog(
                     cursor.execute(f"COMMENT ON COLUMN {target} IS {quote_literal(comment)}")
         except duckdb.Error as error:
             cursor.rollback()
-            reason = str(error).splitlines()[0]
-            raise DatabaseError(f"cannot make the table {name!r}: {reason}") from error
+            raise DatabaseError(f"cannot make the table {name!r}: {one_line(error)}") from error
         cursor.commit()
         cursor.unregister(_ARROW_NAME)
     return int(table.num_rows)

@@ -15,6 +15,7 @@ import duckdb
 from forcedsql.config import MeasurementConfig
 from forcedsql.database.cache import DEFAULT_CACHE_BYTES
 from forcedsql.database.macros import schema_digest, statements, stored_digest
+from forcedsql.database.messages import one_line
 from forcedsql.database.quoting import quote_literal
 from forcedsql.database.registry import check_tables, table_statements
 from forcedsql.database.safety import Roots, lock_down
@@ -115,7 +116,7 @@ def connect(
                 lock_down(con)
         except duckdb.Error as error:
             con.close()
-            raise DatabaseError(f"cannot prepare {path}: {_first_line(error)}") from error
+            raise DatabaseError(f"cannot prepare {path}: {one_line(error)}") from error
         except BaseException:
             con.close()
             raise
@@ -216,11 +217,7 @@ def _why_not_open(path: str, error: duckdb.Error) -> str:
     for fragment, reason in reasons.items():
         if fragment in text:
             return f"{path} {reason}"
-    return f"cannot open {path}: {_first_line(error)}"
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]
+    return f"cannot open {path}: {one_line(error)}"
 
 
 def _prepare(con: duckdb.DuckDBPyConnection, path: str, *, read_only: bool) -> None:

@@ -99,7 +99,7 @@ def _gather(exposure: Exposure, rows: IntArray, columns: IntArray) -> FloatArray
     rows, columns = np.clip(rows, 0, ny - 1), np.clip(columns, 0, nx - 1)
     wanted = np.zeros(ny, np.bool_)
     wanted[rows] = True
-    exposure.read_rows(wanted, np.zeros(ny, np.bool_))
+    exposure.read_rows(wanted, np.zeros(ny, np.bool_), slice(int(columns.min()), int(columns.max()) + 1))
     image, _, _ = exposure.planes_so_far()
     values = image[rows[:, :, None], columns[:, None, :]]
     return np.where(inside, values.astype(np.float64), np.nan)

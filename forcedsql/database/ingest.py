@@ -10,6 +10,7 @@ import duckdb
 
 from forcedsql.config import MeasurementConfig
 from forcedsql.database.footprint import Footprint, footprint_of
+from forcedsql.database.messages import one_line
 from forcedsql.database.quoting import quote_identifier
 from forcedsql.database.registry import ORIGINS, look_up_origins
 from forcedsql.errors import DatabaseError, ForcedSQLError
@@ -177,7 +178,7 @@ def _ingest_file(
     except ForcedSQLError as error:
         reason = " ".join(str(error).split())
     except duckdb.Error as error:
-        reason = f"cannot register {path}: {str(error).splitlines()[0]}"
+        reason = f"cannot register {path}: {one_line(error)}"
     return IngestedFile(path, "failed", error=reason)
 
 
