@@ -164,3 +164,12 @@ def test_the_connection_decides_the_other_options_and_chunked_functions_have_no_
         assert "ap04_5Flux" in names
         assert "ap12Flux" not in names
         assert not [n for n in con.sql("FROM forced_photometry('a', object)").columns if "joint" in n]
+
+
+def test_without_an_exposure_or_positions_nothing_is_measured(survey):
+    """The function behind the macro gets NULLs where a join finds no exposure or no position."""
+    call = "SELECT forced_phot_joint({}, {}, {}, [], [])"
+    ((measured,),) = survey.execute(call.format("NULL", "[53.1, 53.2]", "[-28.1, -28.2]")).fetchall()
+    assert measured == [None, None]
+    ((measured,),) = survey.execute(call.format("'a'", "NULL", "NULL")).fetchall()
+    assert measured == []
