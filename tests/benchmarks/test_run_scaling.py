@@ -13,7 +13,7 @@ from forcedsql.native import limit_threads
 from forcedsql.runs import run
 from forcedsql.simulate import SurveyDesign, simulate_epochs
 
-DESIGN = SurveyDesign(exposures=60, objects=12_000, size=1200, fields=4)
+DESIGN = SurveyDesign(exposures=150, objects=12_000, size=1200, fields=4)
 
 
 @pytest.fixture
