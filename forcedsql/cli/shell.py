@@ -60,6 +60,12 @@ def shell(
     options = configuration(config, settings)
     if not built_in:
         start_stock_shell(database, options, read_only=read_only, arguments=arguments or [])
+    if arguments:
+        raise typer.BadParameter(
+            "they are for the DuckDB shell ('pip install duckdb-cli') on a database file; "
+            "leave them out, or run a query by 'forcedsql sql'",
+            param_hint="SHELL OPTIONS",
+        )
     with open_database(database, options, read_only=read_only) as con:
         commands = Shell(con)
         if not sys.stdin.isatty():

@@ -246,5 +246,15 @@ def test_without_the_extension_the_prompt_is_our_own(database, monkeypatch, caps
     assert capsys.readouterr().err == "the extension is not compiled; this is forcedsql's own prompt\n"
 
 
+@pytest.mark.parametrize("options", [[":memory:"], ["--built-in"], []])
+def test_options_for_a_shell_that_does_not_start_are_refused(cli, database, monkeypatch, options):
+    monkeypatch.setattr("forcedsql.extension.stock_shell.find_shell", lambda: None)
+    where = options if ":memory:" in options else [database, *options]
+    result = cli("shell", *where, "--", "-c", "SELECT 1")
+    assert (result.code, result.out) == (2, "")
+    assert "SHELL OPTIONS" in result.err
+    assert "duckdb-cli" in result.err
+
+
 def test_after_a_space_there_is_nothing_to_complete(con):
     assert _completions(con, "SELECT ") == {}
