@@ -33,8 +33,8 @@ _UNTRUSTED_XML = {
 _MOST_FIELDS = 2_000
 """Columns of a VOTable: astropy takes time for the square of their number."""
 
-_MOST_ECSV_HEADER = 1 << 19
-"""Bytes of the YAML in an ECSV file: its parser takes five seconds for each MiB."""
+_MOST_ECSV_HEADER = 1 << 18
+"""Bytes of the YAML in an ECSV file: its parser takes five to eight seconds for each MiB."""
 
 Source = Path | BytesIO
 
