@@ -162,13 +162,16 @@ def _macro(
     """Return the rows of a macro of ``sql/compare.sql``; `options` are its named parameters."""
     import duckdb  # noqa: PLC0415 - comparing arrays needs no database
 
+    from forcedsql.database.messages import one_line  # noqa: PLC0415
+
     named = "".join(f", {option} := ${option}" for option in options)
     values = {"measured": measured, "reference": reference, "flux": flux, **options}
     try:
         return con.sql(f"FROM {name}($measured, $reference, $flux{named})", params=values).to_arrow_table()
     except duckdb.Error as error:
-        reason = str(error).splitlines()[0]
-        raise TableError(f"cannot compare {flux} of {measured!r} and {reference!r}: {reason}") from error
+        raise TableError(
+            f"cannot compare {flux} of {measured!r} and {reference!r}: {one_line(error)}"
+        ) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -46,6 +46,11 @@ def make_folder(path: Path) -> None:
         raise OutputError(f"cannot make the folder {path}: {why_refused(fault)}") from fault
 
 
+def unfinished_name(path: Path) -> Path:
+    """Return a hidden name of its own beside a path, with its suffix, for what is not complete yet."""
+    return path.parent / f".{uuid.uuid4().hex}.partial{path.suffix}"
+
+
 @contextmanager
 def complete_or_not_at_all(path: Path) -> Iterator[Path]:
     """Give away another name to write to; the file gets its own when all is written.
@@ -65,7 +70,7 @@ def complete_or_not_at_all(path: Path) -> Iterator[Path]:
     OSError
         If the file cannot get its name.
     """
-    partial = path.parent / f".{uuid.uuid4().hex}.partial{path.suffix}"
+    partial = unfinished_name(path)
     try:
         yield partial
         partial.replace(path)

@@ -5,7 +5,6 @@ bring that about; LSDB and hats read the folder.
 """
 
 import shutil
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import forcedsql
 from forcedsql.arrays import IntArray
 from forcedsql.errors import OutputError, TableError
 from forcedsql.export.selection import HEALPIX_COLUMN, HEALPIX_ORDER, Selection
+from forcedsql.file_names import unfinished_name
 from forcedsql.tables.formats import translated
 from forcedsql.tables.hats import PROPERTIES
 from forcedsql.tables.parquet_footer import parquet_footer
@@ -152,7 +152,7 @@ def _require_absent(folder: Path) -> None:
 @contextmanager
 def _complete_or_not_at_all(folder: Path) -> Iterator[Path]:
     """Give away another folder beside it to write to; it gets its own name when all is written."""
-    partial = folder.with_name(f".{uuid.uuid4().hex}.partial")
+    partial = unfinished_name(folder)
     try:
         partial.mkdir()
         yield partial

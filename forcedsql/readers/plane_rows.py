@@ -192,15 +192,15 @@ def _unpack(packed: bytes, length: IntArray, row_bytes: int) -> AnyArray:
     sizes = np.frombuffer(packed, np.uint8)[ends[:, None] + np.arange(-_LENGTH_BYTES, 0)].view("<u4")
     if (sizes != row_bytes).any():
         raise ReadError("a compressed tile does not hold one row of pixels")
+    expected = row_bytes * len(length)
     try:
-        if len(packed) * _NEARLY_CONSTANT < row_bytes * len(length):
-            unpacked = _unpack_together(packed, row_bytes * len(length))
+        if len(packed) * _NEARLY_CONSTANT < expected:
+            unpacked = _unpack_together(packed, expected)
         else:
             unpacked = _unpack_one_by_one(packed, ends - length, ends, row_bytes)
     except (OSError, pa.ArrowException, deflate.DeflateError) as fault:
         raise ReadError(f"a compressed tile is damaged: {' '.join(str(fault).split())}") from fault
-    if len(unpacked) != row_bytes * len(length):
-        expected = row_bytes * len(length)
+    if len(unpacked) != expected:
         raise ReadError(f"compressed tiles hold {len(unpacked)} bytes where {expected} are expected")
     return np.frombuffer(unpacked, np.uint8)
 
