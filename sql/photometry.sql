@@ -105,6 +105,22 @@ CREATE OR REPLACE MACRO positions_at(exposure_id, positions, id := NULL, ra := N
         FROM positions_of(positions, id := id, ra := ra, "dec" := "dec") p
     ) m;
 
+-- Helper: tells what positions are to be measured, and gives the number of this announcement.  They
+-- are then measured many at a time, though a function is handed 2,048 rows at most.  Of a table with
+-- more than a million rows the first million is announced; the others are measured as they come.
+CREATE OR REPLACE MACRO announced_positions(positions, id := NULL, ra := NULL, "dec" := NULL) AS TABLE
+    SELECT max(a.number)
+    FROM (
+        SELECT
+            "announced_positions: open this database with forcedsql.connect() or 'forcedsql shell'"(
+                list(p.ra), list(p."dec")) AS number
+        FROM (
+            SELECT q.ra, q."dec"
+            FROM positions_of(positions, id := id, ra := ra, "dec" := "dec") q
+            LIMIT 1048576
+        ) p
+    ) a;
+
 -- Forced photometry with columns named as in the DP1 Source table.
 CREATE OR REPLACE MACRO forced_photometry(exposure_id, positions, id := NULL, ra := NULL, "dec" := NULL) AS TABLE
     SELECT
@@ -115,8 +131,11 @@ CREATE OR REPLACE MACRO forced_photometry(exposure_id, positions, id := NULL, ra
     FROM (
         SELECT
             m.*,
-            "forced_photometry: open this database with forcedsql.connect() or 'forcedsql shell'"(
-                exposure_id, m.at_ra, m.at_dec) AS measured
+            "announced_photometry: open this database with forcedsql.connect() or 'forcedsql shell'"(
+                exposure_id,
+                m.at_ra,
+                m.at_dec,
+                (FROM announced_positions(positions, id := id, ra := ra, "dec" := "dec"))) AS measured
         FROM positions_at(exposure_id, positions, id := id, ra := ra, "dec" := "dec") m
     ) p;
 
@@ -134,7 +153,10 @@ CREATE OR REPLACE MACRO forced_measurement(exposure_id, positions, id := NULL, r
     FROM (
         SELECT
             m.*,
-            "forced_measurement: open this database with forcedsql.connect() or 'forcedsql shell'"(
-                exposure_id, m.at_ra, m.at_dec) AS measured
+            "announced_measurement: open this database with forcedsql.connect() or 'forcedsql shell'"(
+                exposure_id,
+                m.at_ra,
+                m.at_dec,
+                (FROM announced_positions(positions, id := id, ra := ra, "dec" := "dec"))) AS measured
         FROM positions_at(exposure_id, positions, id := id, ra := ra, "dec" := "dec") m
     ) p;

@@ -24,6 +24,13 @@ def floats(column: pa.ChunkedArray) -> FloatArray:
     return values
 
 
+def list_floats(values: pa.ListScalar) -> FloatArray:
+    """Return a list as float64, NULL as NaN; no list is an empty one."""
+    if not values.is_valid:
+        return np.empty(0)
+    return np.array(values.values.to_numpy(zero_copy_only=False), np.float64)
+
+
 def groups_by_id(ids: pa.ChunkedArray) -> Iterator[tuple[str, IntArray]]:
     """Yield (exposure id, its rows) of a chunk; rows with a NULL id are in no group."""
     encoded = pc.dictionary_encode(ids).combine_chunks()

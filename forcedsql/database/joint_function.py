@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from forcedsql.arrays import FloatArray
-from forcedsql.database.chunks import struct_array
+from forcedsql.database.chunks import list_floats, struct_array
 from forcedsql.database.session import Session
 from forcedsql.measure.driver import measure_positions
 from forcedsql.schema import source_columns
@@ -43,7 +43,7 @@ class JointPhotometry:
         ra, dec, neighbour_ra, neighbour_dec : pyarrow.ChunkedArray, (n,) list of double, degree
         """
         rows = [
-            self._measure(name.as_py(), *map(_degrees, lists))
+            self._measure(name.as_py(), *map(list_floats, lists))
             for name, *lists in zip(ids, ra, dec, neighbour_ra, neighbour_dec, strict=True)
         ]
         ends = np.cumsum([0, *map(len, rows)])
@@ -64,10 +64,3 @@ class JointPhotometry:
         exposure = self.session.open(self.session.keys([exposure_id])[0])
         values = measure_positions(exposure, ra, dec, self.config, neighbours=(neighbour_ra, neighbour_dec))
         return struct_array({name: (values[source], type_) for name, source, type_ in self.fields}, None)
-
-
-def _degrees(values: pa.ListScalar) -> FloatArray:
-    """Return a list as float64, NULL as NaN; no list is an empty one."""
-    if not values.is_valid:
-        return np.empty(0)
-    return np.array(values.values.to_numpy(zero_copy_only=False), np.float64)

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from forcedsql.config import MeasurementConfig
-from forcedsql.database import connect, functions, ingest
+from forcedsql.database import by_exposure, connect, ingest, measuring
 from forcedsql.database.chunks import groups_by_id
 from forcedsql.measure.driver import measure_positions
 from forcedsql.schema import lsst_names, source_columns, struct_type
@@ -38,7 +38,7 @@ def calls(monkeypatch) -> list[int]:
         counts.append(len(ra))
         return measure_positions(exposure, ra, dec, config)
 
-    monkeypatch.setattr(functions, "measure_positions", counted)
+    monkeypatch.setattr(measuring, "measure_positions", counted)
     return counts
 
 
@@ -51,7 +51,7 @@ def evaluated(monkeypatch) -> list[int]:
         counts.append(len(ids))
         return groups_by_id(ids)
 
-    monkeypatch.setattr(functions, "groups_by_id", counted)
+    monkeypatch.setattr(by_exposure, "groups_by_id", counted)
     return counts
 
 
@@ -172,7 +172,7 @@ def test_an_interrupt_inside_a_function_has_a_text(survey, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(functions, "measure_positions", interrupted)
+    monkeypatch.setattr(measuring, "measure_positions", interrupted)
     with pytest.raises(duckdb.InvalidInputException, match="interrupted"):
         survey.execute("SELECT forced_phot('a', 53.1, -28.1)").fetchall()
 
