@@ -6,7 +6,7 @@ call per group.  A NULL exposure gives NULL; a NULL or NaN position gives a flag
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any
 
@@ -94,6 +94,8 @@ class SqlFunction:
         For the documentation, one sentence or two.
     kind : str
         "arrow" for one that takes Arrow columns, "native" for one that takes nothing.
+    together : bool
+        Whether calls build on one another, so that one process must serve all of them.
     """
 
     names: tuple[str, ...]
@@ -102,6 +104,7 @@ class SqlFunction:
     call: Callable[..., Any]
     meaning: str
     kind: str = "arrow"
+    together: bool = False
 
     def register(self, con: duckdb.DuckDBPyConnection) -> None:
         """Make the function known to the connection's database."""
@@ -119,7 +122,7 @@ class SqlFunction:
 
 def sql_functions(session: Session) -> tuple[SqlFunction, ...]:
     """Return the functions of a session."""
-    photometry, places, joint = Photometry(session), _Places(session), JointPhotometry(session)
+    joint, photometry, places = JointPhotometry(session), Photometry(session), _Places(session)
     source, lsst = _struct_sql(photometry.source), _struct_sql(photometry.lsst)
     sky, pixel = _struct_sql(_types("ra", "dec")), _struct_sql(_types("x", "y"))
     joint_structs = _struct_sql(joint.fields) + "[]"
@@ -127,9 +130,9 @@ def sql_functions(session: Session) -> tuple[SqlFunction, ...]:
     return (
         _vectorised("forced_phot", _AT_SKY, source, photometry.forced_phot, "forced_photometry"),
         _vectorised("forced_phot_lsst", _AT_SKY, lsst, photometry.forced_phot_lsst, "forced_measurement"),
-        _vectorised("announce_positions", _LISTS, "BIGINT", photometry.announce, "announced_positions"),
-        _vectorised("forced_phot_announced", _AHEAD, source, photometry.announced, "announced_photometry"),
-        _vectorised(
+        _together("announce_positions", _LISTS, "BIGINT", photometry.announce, "announced_positions"),
+        _together("forced_phot_announced", _AHEAD, source, photometry.announced, "announced_photometry"),
+        _together(
             "forced_phot_lsst_announced", _AHEAD, lsst, photometry.announced_lsst, "announced_measurement"
         ),
         _vectorised("forced_phot_joint", _AT_LISTS, joint_structs, joint, "forced_photometry_joint"),
@@ -149,6 +152,12 @@ def _vectorised(
 ) -> SqlFunction:
     names = (name, f"{macro}: {OPEN_WITH_FORCEDSQL}") if macro else (name,)
     return SqlFunction(names, parameters, returns, _one_line_errors(call), MEANINGS[name])
+
+
+def _together(
+    name: str, parameters: Mapping[str, str], returns: str, call: Callable[..., pa.Array], macro: str
+) -> SqlFunction:
+    return replace(_vectorised(name, parameters, returns, call, macro), together=True)
 
 
 class _Places:

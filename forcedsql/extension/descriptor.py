@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from forcedsql.database.functions import SqlFunction
 
 MAGIC = 0x44515346
-VERSION = 1
+VERSION = 2
 SCHEMA = "{schema}"
 """Stands for each database that the extension finds, in its queries."""
 
@@ -32,12 +32,24 @@ _BOOTSTRAP = Path(__file__).resolve().with_name("bootstrap.py")
 
 @dataclass(frozen=True, slots=True)
 class DescribedFunction:
-    """A function as the extension registers it; one with a constant needs no worker."""
+    """A function as the extension registers it.
+
+    Parameters
+    ----------
+    names : tuple of str
+    parameters : tuple of SqlType
+    result : SqlType
+    constant : str, optional
+        What the function returns, without a worker.
+    together : bool
+        Whether all rows go to the same worker, which remembers earlier calls.
+    """
 
     names: tuple[str, ...]
     parameters: tuple[SqlType, ...]
     result: SqlType
     constant: str | None = None
+    together: bool = False
 
     def encode(self) -> bytes:
         """Return the function as ``src/descriptor.c`` reads it."""
@@ -47,7 +59,7 @@ class DescribedFunction:
             + struct.pack("<I", len(self.parameters))
             + types
             + self.result.encode()
-            + struct.pack("<I", self.constant is not None)
+            + struct.pack("<II", self.together, self.constant is not None)
             + encode_text(self.constant or "")
         )
 
@@ -62,7 +74,8 @@ def describe(function: "SqlFunction") -> DescribedFunction:
     """
     constant = None if function.kind == "arrow" else str(function.call())
     parameters = tuple(map(sql_type, function.parameters.values()))
-    return DescribedFunction(function.names, parameters, sql_type(function.returns), constant)
+    returns = sql_type(function.returns)
+    return DescribedFunction(function.names, parameters, returns, constant, function.together)
 
 
 def describe_all(config: MeasurementConfig) -> tuple[DescribedFunction, ...]:

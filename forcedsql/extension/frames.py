@@ -14,7 +14,7 @@ from enum import IntEnum
 from forcedsql.errors import ForcedSQLError
 
 MAGIC = 0x57515346
-VERSION = 2
+VERSION = 3
 _AWAKE_NS = 100_000
 LARGEST_INLINE = 1 << 28
 

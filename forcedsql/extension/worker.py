@@ -27,11 +27,12 @@ from forcedsql.extension.descriptor import (
 from forcedsql.extension.frames import Frame, FrameKind, FrameSocket, ProtocolError
 from forcedsql.extension.interrupts import Interrupts
 from forcedsql.extension.questions import Answer, Question, Reader
+from forcedsql.native import limit_threads, thread_limit
 
 SOCKET_FILE, SEGMENT_FILE, INTERRUPT_FILE = 3, 4, 5
 """File descriptors that ``src/worker.c`` starts a worker with."""
 
-_CALL = "<qI"
+_CALL = "<qII"
 _ALIGNMENT = 8
 
 
@@ -50,7 +51,7 @@ class Welcome:
     Parameters
     ----------
     workers : int
-        How many there may be: each takes its share of the machine.
+        How many there may be: each takes its share of the memory.
     parent : int
         Process that the worker belongs to.
     shown : str
@@ -130,6 +131,7 @@ class Server:
         self._frames = frames
         self._segment = segment
         self._interrupts = interrupts
+        self._threads = thread_limit()
         self._sequence = 0
 
     def serve(self, functions: Sequence[Served]) -> None:
@@ -187,12 +189,13 @@ class Server:
         return Frame(FrameKind.RESULT, frame.sequence, offset, writer.size)
 
     def _call(self, functions: Sequence[Served], frame: Frame) -> tuple[pa.Array, DescribedFunction]:
-        count, index = Reader(frame.data).unpack(_CALL)
+        count, index, sharers = Reader(frame.data).unpack(_CALL)
         if not 0 <= index < len(functions):
             raise ProtocolError(f"function {index} of {len(functions)} was called")
         served = functions[index]
         reader = ColumnReader(self._segment.view(frame.offset, frame.size))
         columns = [reader.read(kind, count) for kind in served.described.parameters]
+        limit_threads(max(1, self._threads // max(1, sharers)))
         result = served.call(*(pa.chunked_array([column]) for column in columns))
         if len(result) != count:
             raise ProtocolError(f"a function gave {len(result)} rows for {count}")
@@ -251,8 +254,6 @@ def main(make_functions: FunctionMaker = functions_for) -> None:
     make_functions : callable
         Gives the functions, in the descriptor's order; it may ask the registry later on.
     """
-    from forcedsql.native import limit_threads  # noqa: PLC0415
-
     faulthandler.enable()
     stream = socket.socket(fileno=SOCKET_FILE)
     interrupts = Interrupts(INTERRUPT_FILE)
@@ -262,7 +263,6 @@ def main(make_functions: FunctionMaker = functions_for) -> None:
         return
     welcome = Welcome.decode(first.data)
     threading.Thread(target=_end_with, args=(stream, welcome.parent), daemon=True).start()
-    limit_threads(max(1, len(os.sched_getaffinity(0)) // welcome.workers))
     server = Server(frames, Segment(SEGMENT_FILE), interrupts)
     try:
         server.serve(make_functions(welcome, server.ask))

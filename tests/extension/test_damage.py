@@ -176,12 +176,12 @@ def impostor(tmp_path):
 
 def test_calls_that_make_no_sense_are_failures_and_the_worker_lives_on(impostor):
     rng = np.random.default_rng(4)
-    data = [b"short", struct.pack("<qI", -1, 0), struct.pack("<qI", 3, 9999), struct.pack("<qI", 2**62, 0)]
+    data = [b"short", *(struct.pack("<qII", *call) for call in ((-1, 0, 1), (3, 9999, 1), (2**62, 0, 1)))]
     calls = [Frame(FrameKind.CALL, n, 0, 4096, some) for n, some in enumerate(data)]
     for n in range(10, 300):
         offset, size, count = (int(x) for x in rng.choice([0, 1, 8, 4095, 4096, 2**31, 2**40, 2**63], 3))
         function = int(rng.integers(0, len(echo_worker.TYPES)))
-        calls.append(Frame(FrameKind.CALL, n, offset, size, struct.pack("<QI", count, function)))
+        calls.append(Frame(FrameKind.CALL, n, offset, size, struct.pack("<QII", count, function, n % 3)))
     for call in calls:
         reply = impostor.ask(call)
         assert reply.sequence == call.sequence

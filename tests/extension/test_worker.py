@@ -19,6 +19,7 @@ from forcedsql.extension.interrupts import Interrupts
 from forcedsql.extension.questions import Answer, Question, Reader, answer_bytes
 from forcedsql.extension.sql_types import encode_text, sql_type
 from forcedsql.extension.worker import Segment, Served, Server
+from forcedsql.native import limit_threads
 
 ANYTHING = Question(("a",))
 
@@ -52,6 +53,7 @@ def extension_side(interrupts):
         yield Extension(
             Server(FrameSocket(theirs), Segment(file.fileno()), interrupts), FrameSocket(ours), ours
         )
+    limit_threads(None)
 
 
 def served(call) -> Served:
@@ -60,7 +62,7 @@ def served(call) -> Served:
 
 def reply_to_call(side: Extension, call) -> Frame:
     """Return what the server says to one call for three rows."""
-    side.frames.send(Frame(FrameKind.CALL, 7, 0, 0, struct.pack("<qI", 3, 0)))
+    side.frames.send(Frame(FrameKind.CALL, 7, 0, 0, struct.pack("<qII", 3, 0, 1)))
     side.stream.shutdown(socket.SHUT_WR)
     side.server.serve([served(call)])
     assert side.frames.receive() == Frame(FrameKind.HELLO)

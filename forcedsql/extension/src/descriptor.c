@@ -24,6 +24,7 @@ static bool read_function(struct function *function, struct reader *reader) {
     while (function->parameter_count < count)
         if (!type_read(&function->parameters[function->parameter_count++], reader)) return false;
     if (!type_read(&function->result, reader)) return false;
+    function->together = reader_u32(reader) != 0;
     function->is_constant = reader_u32(reader) != 0;
     function->constant = reader_text(reader);
     return function->constant && !(function->is_constant && function->result.kind != TYPE_VARCHAR);

@@ -7,19 +7,21 @@
 
 #include "types.h"
 
-enum { DESCRIPTOR_MAGIC = 0x44515346, DESCRIPTOR_VERSION = 1 };
+enum { DESCRIPTOR_MAGIC = 0x44515346, DESCRIPTOR_VERSION = 2 };
 
 struct texts {
     uint32_t count;
     char **items;
 };
 
-/* A function that returns `constant`, or one that workers evaluate. */
+/* A function that returns `constant`, or one that workers evaluate: `together` says that all rows go to
+   the same worker, which remembers what was told it by another call. */
 struct function {
     struct texts names;
     uint32_t parameter_count;
     struct type *parameters;
     struct type result;
+    bool together;
     bool is_constant;
     char *constant;
 };

@@ -1,7 +1,7 @@
 /* A chunk of rows is divided among workers, sent, and put together again.
 
    A chunk of one exposure, or of few, is cut into as many pieces as there are workers for this
-   call.  In a chunk of many exposures each belongs to one worker, by its id, so that every
+   call, or goes to the first worker as a whole where the function says so.  In a chunk of many exposures each belongs to one worker, by its id, so that every
    exposure is opened once. */
 #include "evaluate.h"
 
@@ -14,7 +14,7 @@
 
 #include "columns.h"
 
-enum { FEWEST_ROWS = 128, MANY_CHANGES = 3, AWAKE_NS = 100000 };
+enum { FIRST_WORKER = 0, FEWEST_ROWS = 128, MANY_CHANGES = 3, AWAKE_NS = 100000 };
 
 /* The rows that one worker gets; `rows` points into the call's. */
 struct part {
@@ -35,6 +35,7 @@ struct call {
     idx_t *rows;
     uint32_t part_count;
     struct part *parts;
+    uint32_t sharers; /* calls that compute at the same time, of all queries */
 };
 
 static void fail(struct call *call, const char *text, size_t size) {
@@ -61,7 +62,7 @@ static uint32_t find_homes(const struct call *call, duck_vector ids, uint32_t *h
     return changes;
 }
 
-static void divide_by_home(struct call *call, const uint32_t *homes, idx_t count) {
+static void divide_by_home(struct call *call, const uint32_t *homes, idx_t count, uint32_t active) {
     idx_t next = 0;
     for (uint32_t worker = 0; worker < call->pool->count; worker++) {
         struct part part = {.number = (int)worker, .rows = call->rows + next};
@@ -70,6 +71,13 @@ static void divide_by_home(struct call *call, const uint32_t *homes, idx_t count
         part.count = (idx_t)(call->rows + next - part.rows);
         if (part.count) call->parts[call->part_count++] = part;
     }
+    call->sharers = call->part_count * active;
+}
+
+static void keep_together(struct call *call, idx_t count) {
+    for (idx_t i = 0; i < count; i++) call->rows[i] = i;
+    call->parts[call->part_count++] = (struct part){.number = FIRST_WORKER, .rows = call->rows, .count = count};
+    call->sharers = 1; /* the calls of other threads wait for the same worker */
 }
 
 static void divide_evenly(struct call *call, idx_t count, uint32_t active) {
@@ -82,18 +90,21 @@ static void divide_evenly(struct call *call, idx_t count, uint32_t active) {
         call->parts[call->part_count++] = (struct part){.number = ANY_WORKER, .rows = call->rows + begin,
                                                         .count = end - begin};
     }
+    call->sharers = call->part_count * active;
 }
 
 /* Return the home of the first row. */
 static uint32_t divide(struct call *call, idx_t count, uint32_t active) {
+    bool together = call->function->together;
     bool by_id = call->function->parameter_count && call->function->parameters[0].kind == TYPE_VARCHAR;
     uint32_t *homes = by_id && call->pool->count > 1 ? malloc(count * sizeof *homes) : NULL;
-    if (!homes) {
-        divide_evenly(call, count, active);
-        return 0;
+    uint32_t changes = 0, first = 0;
+    if (homes) {
+        changes = find_homes(call, duck.data_chunk_get_vector(call->chunk, 0), homes, count);
+        first = homes[0];
     }
-    uint32_t changes = find_homes(call, duck.data_chunk_get_vector(call->chunk, 0), homes, count), first = homes[0];
-    if (changes >= MANY_CHANGES) divide_by_home(call, homes, count);
+    if (changes >= MANY_CHANGES) divide_by_home(call, homes, count, active);
+    else if (together) keep_together(call, count);
     else divide_evenly(call, count, active);
     free(homes);
     return first;
@@ -120,6 +131,7 @@ static void send_part(struct call *call, struct part *part) {
         struct buffer what = {0};
         buffer_put_i64(&what, (int64_t)part->count);
         buffer_put_u32(&what, call->index);
+        buffer_put_u32(&what, call->sharers);
         struct frame frame = {.kind = FRAME_CALL, .sequence = ++worker->sequence, .size = columns.size};
         part->sent = frame_send(worker->socket, frame, what.data, what.size) == FRAME_DONE;
         if (part->sent) worker->owes = true;

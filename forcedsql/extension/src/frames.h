@@ -7,7 +7,7 @@
 
 #include "bytes.h"
 
-enum { FRAME_MAGIC = 0x57515346, FRAME_VERSION = 2, LARGEST_INLINE = 1 << 28 };
+enum { FRAME_MAGIC = 0x57515346, FRAME_VERSION = 3, LARGEST_INLINE = 1 << 28 };
 
 enum frame_kind {
     FRAME_WELCOME = 1, /* to a new worker: its share of the machine, the database, the descriptor */
