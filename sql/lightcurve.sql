@@ -17,7 +17,7 @@ CREATE OR REPLACE MACRO forced_lightcurve(ra, "dec") AS TABLE
             e.visit,
             e.detector,
             e.flux_unit,
-            "forced_photometry: open this database with forcedsql.connect() or 'forcedsql shell'"(
+            "forced_lightcurve: open this database with forcedsql.connect() or 'forcedsql shell'"(
                 e.exposure_id, p.at_ra, p.at_dec) AS measured
         FROM (SELECT ra::DOUBLE AS at_ra, "dec"::DOUBLE AS at_dec) p,
              LATERAL (FROM exposures_at(p.at_ra, p.at_dec)) e

@@ -113,9 +113,9 @@ CREATE OR REPLACE MACRO announced_positions(positions, id := NULL, ra := NULL, "
     FROM (
         SELECT
             "announced_positions: open this database with forcedsql.connect() or 'forcedsql shell'"(
-                list(p.ra), list(p."dec")) AS number
+                list(p.number), list(p.ra), list(p."dec")) AS number
         FROM (
-            SELECT q.ra, q."dec"
+            SELECT row_number() OVER () AS number, q.ra, q."dec"
             FROM positions_of(positions, id := id, ra := ra, "dec" := "dec") q
             LIMIT 1048576
         ) p
@@ -131,7 +131,7 @@ CREATE OR REPLACE MACRO forced_photometry(exposure_id, positions, id := NULL, ra
     FROM (
         SELECT
             m.*,
-            "announced_photometry: open this database with forcedsql.connect() or 'forcedsql shell'"(
+            "forced_photometry: open this database with forcedsql.connect() or 'forcedsql shell'"(
                 exposure_id,
                 m.at_ra,
                 m.at_dec,
@@ -153,7 +153,7 @@ CREATE OR REPLACE MACRO forced_measurement(exposure_id, positions, id := NULL, r
     FROM (
         SELECT
             m.*,
-            "announced_measurement: open this database with forcedsql.connect() or 'forcedsql shell'"(
+            "forced_measurement: open this database with forcedsql.connect() or 'forcedsql shell'"(
                 exposure_id,
                 m.at_ra,
                 m.at_dec,

@@ -45,7 +45,7 @@ _SQL_TYPES = {
 
 _AT_SKY = {"exposure_id": "VARCHAR", "ra": "DOUBLE", "dec": "DOUBLE"}
 _AHEAD = {**_AT_SKY, "announcement": "BIGINT"}
-_LISTS = {"ra": "DOUBLE[]", "dec": "DOUBLE[]"}
+_LISTS = {"place": "BIGINT[]", "ra": "DOUBLE[]", "dec": "DOUBLE[]"}
 _AT_PIXEL = {"exposure_id": "VARCHAR", "x": "DOUBLE", "y": "DOUBLE"}
 _MOVING = {**_AT_SKY, "pm_ra": "DOUBLE", "pm_dec": "DOUBLE", "parallax": "DOUBLE", "ref_epoch": "DOUBLE"}
 _AT_LISTS = {
@@ -128,12 +128,12 @@ def sql_functions(session: Session) -> tuple[SqlFunction, ...]:
     joint_structs = _struct_sql(joint.fields) + "[]"
     config = json.dumps(session.config.to_mapping())
     return (
-        _vectorised("forced_phot", _AT_SKY, source, photometry.forced_phot, "forced_photometry"),
-        _vectorised("forced_phot_lsst", _AT_SKY, lsst, photometry.forced_phot_lsst, "forced_measurement"),
+        _vectorised("forced_phot", _AT_SKY, source, photometry.forced_phot, "forced_lightcurve"),
+        _vectorised("forced_phot_lsst", _AT_SKY, lsst, photometry.forced_phot_lsst),
         _together("announce_positions", _LISTS, "BIGINT", photometry.announce, "announced_positions"),
-        _together("forced_phot_announced", _AHEAD, source, photometry.announced, "announced_photometry"),
+        _together("forced_phot_announced", _AHEAD, source, photometry.announced, "forced_photometry"),
         _together(
-            "forced_phot_lsst_announced", _AHEAD, lsst, photometry.announced_lsst, "announced_measurement"
+            "forced_phot_lsst_announced", _AHEAD, lsst, photometry.announced_lsst, "forced_measurement"
         ),
         _vectorised("forced_phot_joint", _AT_LISTS, joint_structs, joint, "forced_photometry_joint"),
         _vectorised("move_position", _MOVING, sky, places.move_position, "move_position"),

@@ -3,6 +3,7 @@
 import threading
 from dataclasses import replace
 
+import numpy as np
 import pyarrow as pa
 
 from forcedsql.arrays import FloatArray
@@ -52,11 +53,11 @@ class Photometry:
         """Measure rows as they come, with columns of the LSST driver."""
         return self._measured(ids, ra, dec, self.lsst)
 
-    def announce(self, ra: pa.ChunkedArray, dec: pa.ChunkedArray) -> pa.Array:
-        """Return the number of an announcement for each row of lists, NULL for a NULL."""
+    def announce(self, places: pa.ChunkedArray, ra: pa.ChunkedArray, dec: pa.ChunkedArray) -> pa.Array:
+        """Return the number of an announcement for each row of lists, NULL where there are no positions."""
         numbers = [
-            self.announcements.add(list_floats(some_ra), list_floats(some_dec)) if some_ra.is_valid else None
-            for some_ra, some_dec in zip(ra, dec, strict=True)
+            self.announcements.add(*_in_order(*lists)) if all(values.is_valid for values in lists) else None
+            for lists in zip(places, ra, dec, strict=True)
         ]
         return pa.array(numbers, pa.int64())
 
@@ -118,3 +119,9 @@ class Photometry:
             self._last.clear()
         self._last[threading.get_ident()] = now
         return result
+
+
+def _in_order(places: pa.ListScalar, ra: pa.ListScalar, dec: pa.ListScalar) -> tuple[FloatArray, FloatArray]:
+    """Return positions in the order of their places: lists that several threads make are in none."""
+    order = np.argsort(list_floats(places), kind="stable")
+    return list_floats(ra)[order], list_floats(dec)[order]

@@ -132,7 +132,7 @@ class Announcement:
                 return None
             batch = self._batches[place] = _Batch(Future(), len(self._ra[rows]))
             self._spent.add(place)
-            while len(self._batches) > max(2, thread_limit()):
+            while len(self._batches) > 2 * thread_limit():
                 self._batches.popitem(last=False)
         try:
             batch.columns.set_result(measure(self._ra[rows], self._dec[rows]))

@@ -45,7 +45,14 @@ def test_the_signpost_is_the_same_in_sql_and_python():
     names = set(re.findall(r'"(\w+: open [^"]+)"\(', macros.macro_text()))
     assert names == {
         f"{n}: {OPEN_WITH_FORCEDSQL}"
-        for n in ("forced_photometry", "forced_measurement", "forced_photometry_joint", "move_position")
+        for n in (
+            "announced_positions",
+            "forced_lightcurve",
+            "forced_measurement",
+            "forced_photometry",
+            "forced_photometry_joint",
+            "move_position",
+        )
     }
 
 

@@ -8,8 +8,7 @@ import pyarrow as pa
 import pytest
 
 from forcedsql.config import MeasurementConfig
-from forcedsql.database import connect, ingest
-from forcedsql.database.functions import _Functions
+from forcedsql.database import connect, functions, ingest
 from forcedsql.measure import measure
 from forcedsql.schema import source_schema
 
@@ -89,7 +88,7 @@ def test_gaias_names_and_the_function_itself(survey):
 
 
 def test_a_table_without_motions_never_calls_the_function(survey, monkeypatch):
-    monkeypatch.setattr(_Functions, "_structs", None)
+    monkeypatch.setattr(functions, "structs_of_each", None)
     survey.execute('CREATE TABLE plain AS SELECT id, ra, "dec" FROM stars LIMIT 10')
     survey.execute("CREATE TABLE unmoved AS FROM stars WHERE pm_ra IS NULL AND parallax IS NULL")
     for table in ("plain", "unmoved"):

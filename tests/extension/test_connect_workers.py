@@ -50,6 +50,17 @@ def test_what_is_ingested_later_is_known_and_so_is_what_is_replaced(path, tmp_pa
             con.sql(query).fetchall()
 
 
+def test_announced_positions_stay_with_one_worker_and_others_are_divided(path):
+    with connect(path, workers=2) as con:
+        con.execute(
+            "CREATE TABLE many AS SELECT i AS id, 53.2 + i / 1e6 AS ra, -28.2 AS dec FROM range(3000) r(i)"
+        )
+        con.sql(f"FROM forced_photometry('{VISIT}', many)").to_arrow_table()
+        assert len(workers_of(os.getpid())) == 1
+        con.sql(f"SELECT forced_phot('{VISIT}', ra, \"dec\") FROM many").to_arrow_table()
+        assert len(workers_of(os.getpid())) == 2
+
+
 def test_small_queries_of_many_threads_agree(path):
     with connect(path, workers=2) as con:
         ids = [VISIT, COADD] * 4

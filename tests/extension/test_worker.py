@@ -5,6 +5,7 @@ import signal
 import socket
 import struct
 import tempfile
+from contextlib import contextmanager
 
 import pyarrow as pa
 import pytest
@@ -19,7 +20,7 @@ from forcedsql.extension.interrupts import Interrupts
 from forcedsql.extension.questions import Answer, Question, Reader, answer_bytes
 from forcedsql.extension.sql_types import encode_text, sql_type
 from forcedsql.extension.worker import Segment, Served, Server
-from forcedsql.native import limit_threads
+from forcedsql.native import limit_threads, thread_limit
 
 ANYTHING = Question(("a",))
 
@@ -47,6 +48,12 @@ def interrupts():
 
 @pytest.fixture
 def extension_side(interrupts):
+    with open_side(interrupts) as side:
+        yield side
+
+
+@contextmanager
+def open_side(interrupts):
     ours, theirs = socket.socketpair()
     with ours, theirs, tempfile.TemporaryFile() as file:
         file.truncate(4096)
@@ -60,9 +67,9 @@ def served(call) -> Served:
     return Served(DescribedFunction(("f",), (), sql_type("BIGINT")), call)
 
 
-def reply_to_call(side: Extension, call) -> Frame:
+def reply_to_call(side: Extension, call, *, sharers: int = 1) -> Frame:
     """Return what the server says to one call for three rows."""
-    side.frames.send(Frame(FrameKind.CALL, 7, 0, 0, struct.pack("<qII", 3, 0, 1)))
+    side.frames.send(Frame(FrameKind.CALL, 7, 0, 0, struct.pack("<qII", 3, 0, sharers)))
     side.stream.shutdown(socket.SHUT_WR)
     side.server.serve([served(call)])
     assert side.frames.receive() == Frame(FrameKind.HELLO)
@@ -87,6 +94,15 @@ def test_a_call_is_answered_in_shared_memory(extension_side):
 def test_a_result_of_another_shape_or_type_is_a_failure(extension_side, result, error):
     reply = reply_to_call(extension_side, lambda: result)
     assert (reply.kind, reply.data) == (FrameKind.FAILURE, error)
+
+
+@pytest.mark.parametrize(("sharers", "threads"), [(0, 8), (1, 8), (3, 2), (100, 1)])
+def test_calls_at_the_same_time_share_the_processors(monkeypatch, interrupts, sharers, threads):
+    monkeypatch.setenv("FORCEDSQL_THREADS", "8")
+    seen = []
+    with open_side(interrupts) as side:
+        reply_to_call(side, lambda: seen.append(thread_limit()) or pa.array([1, 2, 3]), sharers=sharers)
+    assert seen == [threads]
 
 
 def test_ctrl_c_ends_a_call_and_not_the_worker(extension_side):

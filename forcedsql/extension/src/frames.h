@@ -10,9 +10,9 @@
 enum { FRAME_MAGIC = 0x57515346, FRAME_VERSION = 3, LARGEST_INLINE = 1 << 28 };
 
 enum frame_kind {
-    FRAME_WELCOME = 1, /* to a new worker: its share of the machine, the database, the descriptor */
+    FRAME_WELCOME = 1, /* to a new worker: how many there may be, the database, the descriptor */
     FRAME_HELLO = 2,   /* from a worker that is ready */
-    FRAME_CALL = 3,    /* evaluate a function */
+    FRAME_CALL = 3,    /* evaluate a function: rows, its number, calls that share the processors */
     FRAME_RESULT = 4,
     FRAME_FAILURE = 5, /* a text */
     FRAME_LOOKUP = 6,  /* from a worker: what does the registry say of these exposures? */
