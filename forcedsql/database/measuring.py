@@ -12,6 +12,7 @@ from forcedsql.database.cache import ExposureKey
 from forcedsql.database.chunks import MeasuredChunk, list_floats
 from forcedsql.database.read_ahead import Announcements
 from forcedsql.database.session import Session
+from forcedsql.errors import DatabaseError
 from forcedsql.exposure import Exposure
 from forcedsql.measure.driver import measure_positions
 from forcedsql.schema import lsst_names, source_columns
@@ -123,5 +124,10 @@ class Photometry:
 
 def _in_order(places: pa.ListScalar, ra: pa.ListScalar, dec: pa.ListScalar) -> tuple[FloatArray, FloatArray]:
     """Return positions in the order of their places: lists that several threads make are in none."""
+    if not len(places) == len(ra) == len(dec):
+        raise DatabaseError(
+            f"announce_positions: {len(places)} places, {len(ra)} values of ra and {len(dec)} of dec; "
+            "the lists must be equally long"
+        )
     order = np.argsort(list_floats(places), kind="stable")
     return list_floats(ra)[order], list_floats(dec)[order]

@@ -272,6 +272,11 @@ class TestInSql:
         assert sum(calls) == 9000
         assert max(calls) == 4000
 
+    def test_announced_by_hand_lists_must_be_equally_long(self, con):
+        assert con.execute("SELECT announce_positions([2, 1], [5.0, 6.0], [7.0, 8.0])").fetchone() == (1,)
+        with pytest.raises(duckdb.InvalidInputException, match=r"1 places, 2 values of ra and 1 of dec; the"):
+            con.execute("SELECT announce_positions([1], [5.0, 6.0], [7.0])").fetchall()
+
     def test_a_missing_exposure_is_an_error_and_a_null_gives_nulls(self, survey):
         with pytest.raises(duckdb.InvalidInputException, match="no exposure 'c' is registered"):
             survey.execute("FROM forced_photometry('c', points)").fetchall()
