@@ -42,7 +42,7 @@ PER_INSTRUCTION_SET = (
     "draw_grids",
     "warp",
     "warp_places",
-    "join_bytes",
+    "unpack_rows",
     "workers",
 )
 ONCE = ("entry", "threads")

@@ -2,12 +2,21 @@
 
 It is an optional fast path.  Whatever is done here is done, and explained, in NumPy by the
 modules that call it: `forcedsql.measure.kernels.numpy_kernel`, `forcedsql.psf.shift`,
-`forcedsql.psf.moments`, `forcedsql.psf.kernel`, `forcedsql.readers.plane_rows`.
+`forcedsql.psf.moments`, `forcedsql.psf.kernel`, `forcedsql.readers.packed_rows`.
 """
 
 from forcedsql.native.combined import CombinedImages
+from forcedsql.native.libdeflate import libdeflate_functions
 from forcedsql.native.library import Library, native_library
-from forcedsql.native.stored_bytes import join_bytes
+from forcedsql.native.packed_rows import unpack_rows
 from forcedsql.native.threads import limit_threads, thread_limit
 
-__all__ = ["CombinedImages", "Library", "join_bytes", "limit_threads", "native_library", "thread_limit"]
+__all__ = [
+    "CombinedImages",
+    "Library",
+    "libdeflate_functions",
+    "limit_threads",
+    "native_library",
+    "thread_limit",
+    "unpack_rows",
+]

@@ -12,7 +12,7 @@ from forcedsql.arrays import AnyArray
 from forcedsql.errors import ConfigError
 from forcedsql.native.threads import thread_limit
 
-INTERFACE = 6
+INTERFACE = 7
 """Number of the interface that this package is written for (``src/interface.h``)."""
 
 KERNEL_VARIABLE = "FORCEDSQL_KERNEL"

@@ -5,31 +5,25 @@ as afw and `forcedsql.writer` write them (FITS standard 4.0, section 10).  Of an
 rows are left to astropy.
 """
 
-import sys
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import deflate
 import numpy as np
-import pyarrow as pa
 
 from forcedsql.arrays import AnyArray, IntArray
 from forcedsql.errors import ReadError
-from forcedsql.native import join_bytes, native_library
 from forcedsql.readers import limits
 from forcedsql.readers.binary_table import table_form
 from forcedsql.readers.cards import Cards, integer_card, number_card, text_card
 from forcedsql.readers.file_bytes import FileBytes
 from forcedsql.readers.layout import HduLayout
+from forcedsql.readers.packed_rows import LENGTH_BYTES, unpack_rows
 
 _PIXELS = {8: "u1", 16: ">i2", 32: ">i4", -32: ">f4", -64: ">f8"}
 _ALGORITHMS = ("GZIP_1", "GZIP_2")
-# What is unpacked at a time stays in the processor's cache.
-_UNPACKED_BYTES = 1 << 18
-_LENGTH_BYTES = 4
+_UNPACKED_BYTES = 1 << 22
+"""What is read and unpacked at a time, in one call: a few hundred rows."""
 _EVERY_COLUMN = slice(None)
-_NEARLY_CONSTANT = 100
-"""Ratio from which rows are unpacked faster by zlib; masks and noisy planes are below 60."""
 
 
 class StoredPlane(Protocol):
@@ -162,7 +156,7 @@ class _TiledPlane:
         places = np.frombuffer(file.read(self.start + first * size, count * size), self.descriptor)
         length, offset = places["COMPRESSED_DATA"].astype(np.int64).T
         end = self.heap_end - self.heap_start
-        if (np.minimum(length - _LENGTH_BYTES, offset) < 0).any() or (np.maximum(length, offset) > end).any():
+        if (np.minimum(length - LENGTH_BYTES, offset) < 0).any() or (np.maximum(length, offset) > end).any():
             raise ReadError(f"rows {first} to {first + count - 1} of a plane have tiles outside its heap")
         if length.sum() > end:
             raise ReadError(f"rows {first} to {first + count - 1} of a plane have tiles that overlap")
@@ -171,8 +165,7 @@ class _TiledPlane:
         for start in range(0, count, step):
             part = slice(start, min(start + step, count))
             packed = self._packed_tiles(file, length[part], offset[part])
-            tiles = _unpack(packed, length[part], row_bytes)
-            _put_in_order(tiles, pixels[part], columns, shuffled=self.algorithm == "GZIP_2")
+            unpack_rows(packed, length[part], pixels[part], columns, shuffled=self.algorithm == "GZIP_2")
 
     def _packed_tiles(self, file: FileBytes, length: IntArray, offset: IntArray) -> bytes:
         first, last = int(offset[0]), int(offset[-1] + length[-1])
@@ -182,59 +175,3 @@ class _TiledPlane:
             file.read(self.start + self.heap_start + at, count)
             for at, count in zip(offset.tolist(), length.tolist(), strict=True)
         )
-
-
-def _unpack(packed: bytes, length: IntArray, row_bytes: int) -> AnyArray:
-    """Unpack gzip members of these lengths, each of which holds `row_bytes`; (n * row_bytes,) uint8."""
-    # A member ends in the length of what it holds.  Without a look at it, one tile's surplus
-    # could make up for the next one's lack.
-    ends = np.cumsum(length)
-    sizes = np.frombuffer(packed, np.uint8)[ends[:, None] + np.arange(-_LENGTH_BYTES, 0)].view("<u4")
-    if (sizes != row_bytes).any():
-        raise ReadError("a compressed tile does not hold one row of pixels")
-    expected = row_bytes * len(length)
-    try:
-        if len(packed) * _NEARLY_CONSTANT < expected:
-            unpacked = _unpack_together(packed, expected)
-        else:
-            unpacked = _unpack_one_by_one(packed, ends - length, ends, row_bytes)
-    except (OSError, pa.ArrowException, deflate.DeflateError) as fault:
-        raise ReadError(f"a compressed tile is damaged: {' '.join(str(fault).split())}") from fault
-    if len(unpacked) != expected:
-        raise ReadError(f"compressed tiles hold {len(unpacked)} bytes where {expected} are expected")
-    return np.frombuffer(unpacked, np.uint8)
-
-
-def _unpack_together(packed: bytes, size: int) -> pa.Buffer | bytes:
-    # One call, which leaves the interpreter to other threads all the while.
-    with pa.CompressedInputStream(pa.BufferReader(packed), "gzip") as stream:
-        return stream.read_buffer(size)
-
-
-def _unpack_one_by_one(packed: bytes, starts: IntArray, ends: IntArray, row_bytes: int) -> bytes:
-    """Unpack by libdeflate, which takes a third to a half of zlib's time, but twice as much for constants."""
-    tiles = memoryview(packed)
-    return b"".join(
-        deflate.gzip_decompress(tiles[start:end], row_bytes)
-        for start, end in zip(starts.tolist(), ends.tolist(), strict=True)
-    )
-
-
-def _put_in_order(unpacked: AnyArray, pixels: AnyArray, columns: slice, *, shuffled: bool) -> None:
-    """Write columns of rows of unpacked tiles, big-endian, to pixels, (n, nx) in native order.
-
-    GZIP_2 stores the first byte of every pixel of a row, then the second, ...
-    """
-    size = pixels.itemsize
-    library = native_library()
-    if shuffled and size == 4 and library is not None and pixels.flags.c_contiguous:
-        join_bytes(library, unpacked.reshape(len(pixels), size, -1), pixels, columns)
-        return
-    if shuffled:
-        stored = unpacked.reshape(len(pixels), size, -1).transpose(0, 2, 1)
-    else:
-        stored = unpacked.reshape(len(pixels), -1, size)
-    native = pixels.view(np.uint8).reshape(len(pixels), -1, size)
-    for byte in range(size):
-        place = size - 1 - byte if sys.byteorder == "little" else byte
-        native[:, columns, place] = stored[:, columns, byte]

@@ -118,26 +118,11 @@ def test_tiles_that_share_what_is_stored_are_refused(tmp_path):
         plane.read(file, 0, 5)
 
 
-CONSTANT = np.repeat(np.array([[5], [5], [-1], [1 << 20], [0]], np.int32), 6000, axis=1)
-
-
-def test_rows_of_one_value_are_unpacked_together(tmp_path, monkeypatch):
-    """They pack so well that it takes another way than that of noise."""
-    monkeypatch.setattr("forcedsql.readers.plane_rows.deflate.gzip_decompress", None)
-    state, layout = stored(tmp_path, compressed_image_hdu, pixels=CONSTANT)
+def test_more_rows_than_are_unpacked_at_a_time_are_read(tmp_path, monkeypatch):
+    monkeypatch.setattr("forcedsql.readers.plane_rows._UNPACKED_BYTES", 2 * ROW_BYTES)
+    state, layout = stored(tmp_path, compressed_image_hdu)
     with state.open() as file:
-        np.testing.assert_array_equal(stored_plane(layout).read(file, 1, 4), CONSTANT[1:])
-
-
-def test_a_damaged_row_of_one_value_is_refused(tmp_path):
-    shuffled = CONSTANT.astype(">i4").view(np.uint8).reshape(5, 6000, 4).transpose(0, 2, 1)
-    tiles = [gzip.compress(row.tobytes()) for row in shuffled]
-    tiles[3] = tiles[3][:-6] + b"\xff" + tiles[3][-5:]
-    state, layout = stored(tmp_path, compressed_image_hdu, tiles, pixels=CONSTANT)
-    with state.open() as file:
-        np.testing.assert_array_equal(stored_plane(layout).read(file, 0, 3), CONSTANT[:3])
-        with pytest.raises(ReadError, match="is damaged"):
-            stored_plane(layout).read(file, 0, 5)
+        np.testing.assert_array_equal(stored_plane(layout).read(file, 0, 5), PIXELS)
 
 
 def test_tiles_may_stand_in_any_order(tmp_path):

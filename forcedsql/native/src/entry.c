@@ -13,7 +13,7 @@ extern const struct forcedsql_workers forcedsql_workers_avx2, forcedsql_workers_
 #endif
 
 /* Items per step: some 100 us of work, against 20 us for starting a thread. */
-enum { PIXEL_STEP = 64, BITS_STEP = 2048 };
+enum { PIXEL_STEP = 64, BITS_STEP = 2048, ROW_STEP = 16 };
 
 static _Atomic(const struct forcedsql_workers *) chosen;
 
@@ -36,7 +36,7 @@ static const struct forcedsql_workers *workers(void) {
     return found;
 }
 
-int forcedsql_interface(void) { return 6; }
+int forcedsql_interface(void) { return 7; }
 
 const char *forcedsql_instruction_set(void) { return workers()->name; }
 
@@ -158,8 +158,10 @@ int forcedsql_adaptive_moments(int64_t n, const double *images, int64_t image_st
     return forcedsql_run(workers()->adaptive_moments, &task, n, PIXEL_STEP, threads);
 }
 
-int forcedsql_join_bytes(int64_t n, int64_t width, int64_t first, int64_t end, const uint8_t *stored,
-                         uint32_t *numbers, int threads) {
-    struct join_bytes_task task = {width, first, end, stored, numbers};
-    return forcedsql_run(workers()->join_bytes, &task, n, PIXEL_STEP, threads);
+int forcedsql_unpack_rows(const forcedsql_libdeflate *libdeflate, int64_t n, int64_t width, int64_t size,
+                          int64_t first, int64_t end, int shuffled, const uint8_t *packed,
+                          const int64_t *ends, uint8_t *numbers, int64_t *held, int threads) {
+    struct unpack_rows_task task = {libdeflate, n,      width, size,    first, end,
+                                    shuffled,   packed, ends,  numbers, held};
+    return forcedsql_run(workers()->unpack_rows, &task, n, ROW_STEP, threads);
 }

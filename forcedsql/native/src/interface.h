@@ -7,6 +7,7 @@
    return 0, or -1 where there was no memory. */
 #ifndef FORCEDSQL_INTERFACE_H
 #define FORCEDSQL_INTERFACE_H
+#include <stddef.h>
 #include <stdint.h>
 
 /* The pixels of one exposure, (rows, columns) each. */
@@ -138,9 +139,22 @@ int forcedsql_adaptive_moments(int64_t n, const double *images, int64_t image_st
                                const int64_t *centre_x, const int64_t *centre_y, double *moments,
                                int threads);
 
-/* Stored (n, 4, width), most significant bytes first; numbers (n, width), of which columns `first`
-   to `end` are filled. */
-int forcedsql_join_bytes(int64_t n, int64_t width, int64_t first, int64_t end, const uint8_t *stored,
-                         uint32_t *numbers, int threads);
+/* The functions of libdeflate that unpack gzip members, as libdeflate.h declares them. */
+typedef struct {
+    void *(*alloc_decompressor)(void);
+    int (*gzip_decompress_ex)(void *decompressor, const void *in, size_t in_nbytes, void *out,
+                              size_t out_nbytes_avail, size_t *actual_in_nbytes_ret,
+                              size_t *actual_out_nbytes_ret);
+    void (*free_decompressor)(void *decompressor);
+} forcedsql_libdeflate;
+
+/* Rows of `width` numbers of `size` bytes, each the gzip member that ends before packed[ends[i]],
+   (n,) rising, and begins where the one before ends.  They are stored with the most significant byte
+   first and, if `shuffled`, all first bytes of a row before all second ones.  Columns `first` to `end`
+   of numbers (n, width) are filled in.  held (n,): how many bytes a member held, -1 where it is
+   damaged or holds more than a row; a row of other than width * size bytes is not filled in. */
+int forcedsql_unpack_rows(const forcedsql_libdeflate *libdeflate, int64_t n, int64_t width, int64_t size,
+                          int64_t first, int64_t end, int shuffled, const uint8_t *packed,
+                          const int64_t *ends, uint8_t *numbers, int64_t *held, int threads);
 
 #endif

@@ -111,10 +111,14 @@ struct add_warped_task {
     int32_t *valid;
 };
 
-struct join_bytes_task {
-    int64_t width, first, end;
-    const uint8_t *stored;
-    uint32_t *numbers;
+struct unpack_rows_task {
+    const forcedsql_libdeflate *libdeflate;
+    int64_t n, width, size, first, end;
+    int shuffled;
+    const uint8_t *packed;
+    const int64_t *ends;
+    uint8_t *numbers;
+    int64_t *held;
 };
 
 /* Do items `begin` to `end` of a task; return 0, or -1 without memory. */
@@ -124,7 +128,7 @@ struct forcedsql_workers {
     const char *name;
     forcedsql_work *psf_sums, *sinc_sums, *circle_sums, *overlap_sums, *ellipse_bits, *centre_bits;
     forcedsql_work *combine_images, *shift_images, *adaptive_moments, *kernel_images;
-    forcedsql_work *combined_psf_sums, *draw_grids, *add_warped, *join_bytes;
+    forcedsql_work *combined_psf_sums, *draw_grids, *add_warped, *unpack_rows;
 };
 
 #endif

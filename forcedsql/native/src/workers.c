@@ -9,7 +9,7 @@ forcedsql_work FOR_ISA(psf_sums), FOR_ISA(sinc_sums), FOR_ISA(circle_sums), FOR_
 forcedsql_work FOR_ISA(overlap_sums);
 forcedsql_work FOR_ISA(centre_bits), FOR_ISA(combine_images), FOR_ISA(shift_images);
 forcedsql_work FOR_ISA(adaptive_moments), FOR_ISA(kernel_images), FOR_ISA(combined_psf_sums);
-forcedsql_work FOR_ISA(draw_grids), FOR_ISA(add_warped), FOR_ISA(join_bytes);
+forcedsql_work FOR_ISA(draw_grids), FOR_ISA(add_warped), FOR_ISA(unpack_rows);
 
 extern const struct forcedsql_workers FOR_ISA(workers);
 
@@ -28,5 +28,5 @@ const struct forcedsql_workers FOR_ISA(workers) = {
     .combined_psf_sums = FOR_ISA(combined_psf_sums),
     .draw_grids = FOR_ISA(draw_grids),
     .add_warped = FOR_ISA(add_warped),
-    .join_bytes = FOR_ISA(join_bytes),
+    .unpack_rows = FOR_ISA(unpack_rows),
 };
