@@ -8,7 +8,6 @@ modules that call it: `forcedsql.measure.kernels.numpy_kernel`, `forcedsql.psf.s
 from forcedsql.native.combined import CombinedImages
 from forcedsql.native.libdeflate import libdeflate_functions
 from forcedsql.native.library import Library, native_library
-from forcedsql.native.packed_rows import unpack_rows
 from forcedsql.native.threads import limit_threads, thread_limit
 
 __all__ = [
@@ -18,5 +17,4 @@ __all__ = [
     "limit_threads",
     "native_library",
     "thread_limit",
-    "unpack_rows",
 ]

@@ -7,9 +7,10 @@ not possible, Python calls it row by row.
 import deflate
 import numpy as np
 
-from forcedsql import native
 from forcedsql.arrays import AnyArray, IntArray
 from forcedsql.errors import ReadError
+from forcedsql.native import libdeflate_functions, native_library
+from forcedsql.native import packed_rows as native_rows
 
 LENGTH_BYTES = 4
 """A gzip member ends in the length of what it holds."""
@@ -47,12 +48,12 @@ def unpack_rows(packed: bytes, length: IntArray, pixels: AnyArray, columns: slic
     sizes = np.frombuffer(packed, np.uint8)[ends[:, None] + np.arange(-LENGTH_BYTES, 0)].view("<u4")
     if (sizes != row_bytes).any():
         raise ReadError("a compressed tile does not hold one row of pixels")
-    library = native.native_library()
-    functions = None if library is None else native.libdeflate_functions(library)
+    library = native_library()
+    functions = None if library is None else libdeflate_functions(library)
     if library is None or functions is None or not pixels.flags.c_contiguous:
         held = _unpack_one_by_one(packed, ends, pixels, columns, shuffled=shuffled)
     else:
-        held = native.unpack_rows(library, functions, packed, ends, pixels, columns, shuffled=shuffled)
+        held = native_rows.unpack_rows(library, functions, packed, ends, pixels, columns, shuffled=shuffled)
     if (held < 0).any():
         raise ReadError("a compressed tile is damaged")
     if (held != row_bytes).any():
@@ -64,7 +65,7 @@ def unpack_rows(packed: bytes, length: IntArray, pixels: AnyArray, columns: slic
 def _unpack_one_by_one(
     packed: bytes, ends: IntArray, pixels: AnyArray, columns: slice, *, shuffled: bool
 ) -> IntArray:
-    """Do what `forcedsql.native.unpack_rows` does."""
+    """Do what `forcedsql.native.packed_rows.unpack_rows` does."""
     held, row_bytes = np.empty(len(ends), np.int64), pixels.shape[1] * pixels.itemsize
     begin = 0
     for row, end in enumerate(ends.tolist()):

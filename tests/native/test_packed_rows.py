@@ -5,7 +5,8 @@ import gzip
 import numpy as np
 import pytest
 
-from forcedsql.native import libdeflate_functions, unpack_rows
+from forcedsql.native import libdeflate_functions
+from forcedsql.native.packed_rows import unpack_rows
 from tests.native.instruction_sets import loaded
 
 pytestmark = pytest.mark.skipif(loaded() is None, reason="forcedsql was installed without its native kernel")

@@ -6,7 +6,6 @@ import zlib
 import numpy as np
 import pytest
 
-from forcedsql import native
 from forcedsql.errors import ReadError
 from forcedsql.native.library import KERNEL_VARIABLE
 from forcedsql.readers.packed_rows import unpack_rows
@@ -22,7 +21,7 @@ def way(request, monkeypatch):
     """The way that is taken; the two without C are for machines where it is not possible."""
     monkeypatch.setenv(KERNEL_VARIABLE, "numpy" if request.param == "no kernel" else "")
     if request.param == "no libdeflate for C":
-        monkeypatch.setattr(native, "libdeflate_functions", lambda library: None)
+        monkeypatch.setattr("forcedsql.readers.packed_rows.libdeflate_functions", lambda library: None)
     if request.param == "C":
         if loaded() is None:
             pytest.skip("forcedsql was installed without its native kernel")
