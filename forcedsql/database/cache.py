@@ -8,10 +8,11 @@ from threading import Lock
 from typing import NamedTuple
 
 from forcedsql.exposure import Exposure
+from forcedsql.native import thread_limit
 
 DEFAULT_CACHE_BYTES = 2**30
-_STILL_GROWING = 64
-"""How many exposures, of those used last, may have grown since they were looked at."""
+_STILL_GROWING = 4
+"""How many exposures per thread, of those used last, may have grown since they were looked at."""
 OTHER_BYTES = 2**18
 """What an exposure takes without its pixels: PSF, projections, tables."""
 
@@ -82,7 +83,7 @@ class ExposureCache:
                 self._entries.pop(key, None)
             entry.set_exception(error)
             raise
-        self._trim(_STILL_GROWING)
+        self._trim(_STILL_GROWING * thread_limit())
 
     def trim(self) -> None:
         """Let go of the exposures used longest ago, as far as all together are over the budget."""
