@@ -3,19 +3,15 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-import numpy as np
 import pyarrow as pa
 
-from forcedsql.arrays import AnyArray, BoolArray, IntArray
+from forcedsql.arrays import IntArray
 from forcedsql.database.cache import ExposureKey
-from forcedsql.database.chunks import floats, groups_by_id, struct_array
+from forcedsql.database.chunks import floats, groups_by_id, in_rows
 from forcedsql.database.session import Session
 from forcedsql.database.workers import map_in_threads
 from forcedsql.exposure import Exposure
 
-Columns = dict[str, AnyArray]
-Fields = Sequence[tuple[str, str, pa.DataType]]
-"""Fields of a struct: the name, that of the column it is filled from, and the type."""
 Value = TypeVar("Value")
 
 
@@ -61,32 +57,33 @@ def each_exposure(
     return parts
 
 
-def structs_of_each(
+def arrays_of_each(
     session: Session,
     ids: pa.ChunkedArray,
     columns: Sequence[pa.ChunkedArray],
-    fields: Fields,
-    evaluate: Callable[..., Columns],
+    type_: pa.DataType,
+    evaluate: Callable[..., pa.Array],
     *,
     known: dict[str, ExposureKey] | None = None,
 ) -> pa.Array:
-    """Evaluate columns exposure by exposure, and put what comes out together as structs.
+    """Evaluate columns exposure by exposure, and put what comes out together in the order of the rows.
 
     Parameters
     ----------
     session : Session
     ids : pyarrow.ChunkedArray, (n,) string
-        The struct of a NULL is NULL.
+        What comes out for a NULL is NULL.
     columns : sequence of pyarrow.ChunkedArray, (n,)
-    fields : sequence of (str, str, pyarrow.DataType)
+    type_ : pyarrow.DataType
+        Of what comes out.
     evaluate : callable
-        Gets a key, its exposure and the columns' rows, each (m,) float64; returns columns, (m,).
+        Gets a key, its exposure and the columns' rows, each (m,) float64; returns an array, (m,).
     known : dict of str to ExposureKey, optional
         See `each_exposure`.
 
     Returns
     -------
-    pyarrow.Array, (n,) struct
+    pyarrow.Array, (n,)
     """
     given = [floats(column) for column in columns]
     parts = each_exposure(
@@ -95,14 +92,4 @@ def structs_of_each(
         lambda key, exposure, rows: evaluate(key, exposure, *(values[rows] for values in given)),
         known=known,
     )
-    null: BoolArray | None = None
-    if len(parts) == 1 and len(parts[0][0]) == len(ids):
-        results = parts[0][1]
-    else:
-        null = np.ones(len(ids), np.bool_)
-        results = {source: np.zeros(len(ids), type_.to_pandas_dtype()) for _, source, type_ in fields}
-        for rows, values in parts:
-            null[rows] = False
-            for source, column in results.items():
-                column[rows] = values[source]
-    return struct_array({name: (results[source], type_) for name, source, type_ in fields}, null)
+    return in_rows(len(ids), parts, type_)

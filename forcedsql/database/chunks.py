@@ -4,7 +4,7 @@ DuckDB hands a function at most 2,048 rows at a time.  Nothing here loops over r
 float columns are passed on without a copy.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from forcedsql.arrays import AnyArray, BoolArray, FloatArray, IntArray
+from forcedsql.arrays import AnyArray, FloatArray, IntArray
 from forcedsql.database.images import ImageStack
 
 UINT64 = np.dtype(np.uint64)
@@ -47,20 +47,53 @@ def groups_by_id(ids: pa.ChunkedArray) -> Iterator[tuple[str, IntArray]]:
         yield name, order[start:end]
 
 
-def struct_array(
-    columns: Mapping[str, tuple[AnyArray, pa.DataType]], null: BoolArray | None
-) -> pa.StructArray:
-    """Return columns as one struct per row.
+@dataclass(frozen=True, slots=True)
+class Structs:
+    """Structs of columns.
 
     Parameters
     ----------
-    columns : mapping of str to (ndarray (n,), pyarrow.DataType)
-    null : ndarray, (n,) bool, optional
-        Rows that become NULL.
+    type : pyarrow.StructType
+    columns : tuple of str
+        The column that each field is filled from.
     """
-    arrays = [pa.array(values, type_) for values, type_ in columns.values()]
-    mask = None if null is None else pa.array(null)
-    return pa.StructArray.from_arrays(arrays, names=list(columns), mask=mask)
+
+    type: pa.StructType
+    columns: tuple[str, ...]
+
+    @classmethod
+    def of(cls, fields: Iterable[tuple[str, str, pa.DataType]]) -> "Structs":
+        """Return structs with fields of these names, columns and types."""
+        names, columns, types = zip(*fields, strict=True)
+        return cls(pa.struct(list(zip(names, types, strict=True))), columns)
+
+    def array(self, columns: Mapping[str, AnyArray]) -> pa.StructArray:
+        """Return columns, (n,) each, as one struct per row."""
+        fields = list(self.type)
+        arrays = [pa.array(columns[name], f.type) for name, f in zip(self.columns, fields, strict=True)]
+        return pa.StructArray.from_arrays(arrays, fields=fields)
+
+
+def in_rows(count: int, parts: Sequence[tuple[IntArray, pa.Array]], type_: pa.DataType) -> pa.Array:
+    """Return the values of some rows in their places, NULL where there are none.
+
+    Parameters
+    ----------
+    count : int
+        Rows of the chunk.
+    parts : sequence of (ndarray (m,) int64, pyarrow.Array (m,))
+        Rows, and their values.
+    type_ : pyarrow.DataType
+    """
+    if len(parts) == 1 and len(parts[0][0]) == count:
+        return parts[0][1]
+    place = np.full(count, -1)
+    taken = 0
+    for rows, _ in parts:
+        place[rows] = taken + np.arange(len(rows))
+        taken += len(rows)
+    values = pa.concat_arrays([pa.array([], type_), *(values for _, values in parts)])
+    return values.take(pa.array(place, mask=place < 0))
 
 
 def image_lists(count: int, parts: Sequence[tuple[IntArray, ImageStack]]) -> pa.Array:
@@ -73,14 +106,8 @@ def image_lists(count: int, parts: Sequence[tuple[IntArray, ImageStack]]) -> pa.
     parts : sequence of (ndarray (m,) int64, ImageStack)
         Images and the chunk's rows that they are for.
     """
-    place = np.full(count, -1)
-    taken = 0
-    for rows, _ in parts:
-        place[rows] = taken + np.arange(len(rows))
-        taken += len(rows)
-    empty = pa.array([], pa.list_(pa.list_(pa.float64())))
-    images = pa.concat_arrays([empty, *(_image_list(stack) for _, stack in parts)])
-    return images.take(pa.array(place, mask=place < 0))
+    lists = [(rows, _image_list(stack)) for rows, stack in parts]
+    return in_rows(count, lists, pa.list_(pa.list_(pa.float64())))
 
 
 def _image_list(stack: ImageStack) -> pa.ListArray:

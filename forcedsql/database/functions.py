@@ -5,7 +5,7 @@ call per group.  A NULL exposure gives NULL; a NULL or NaN position gives a flag
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any
@@ -16,9 +16,9 @@ import pyarrow as pa
 from duckdb.func import FunctionNullHandling, PythonUDFType
 
 from forcedsql.arrays import BoolArray, FloatArray, IntArray
-from forcedsql.database.by_exposure import Columns, each_exposure, structs_of_each
+from forcedsql.database.by_exposure import arrays_of_each, each_exposure
 from forcedsql.database.cache import ExposureKey
-from forcedsql.database.chunks import floats, image_lists
+from forcedsql.database.chunks import Structs, floats, image_lists
 from forcedsql.database.images import ImageStack, cut_out, psf_planes
 from forcedsql.database.joint_function import JointPhotometry
 from forcedsql.database.measuring import Photometry
@@ -42,6 +42,9 @@ _SQL_TYPES = {
     pa.int32(): "INTEGER",
     pa.bool_(): "BOOLEAN",
 }
+
+_SKY = Structs.of((name, name, pa.float64()) for name in ("ra", "dec"))
+_PIXEL = Structs.of((name, name, pa.float64()) for name in ("x", "y"))
 
 _AT_SKY = {"exposure_id": "VARCHAR", "ra": "DOUBLE", "dec": "DOUBLE"}
 _AHEAD = {**_AT_SKY, "announcement": "BIGINT"}
@@ -124,8 +127,8 @@ def sql_functions(session: Session) -> tuple[SqlFunction, ...]:
     """Return the functions of a session."""
     joint, photometry, places = JointPhotometry(session), Photometry(session), _Places(session)
     source, lsst = _struct_sql(photometry.source), _struct_sql(photometry.lsst)
-    sky, pixel = _struct_sql(_types("ra", "dec")), _struct_sql(_types("x", "y"))
-    joint_structs = _struct_sql(joint.fields) + "[]"
+    sky, pixel = _struct_sql(_SKY), _struct_sql(_PIXEL)
+    joint_structs = _struct_sql(joint.structs) + "[]"
     config = json.dumps(session.config.to_mapping())
     return (
         _vectorised("forced_phot", _AT_SKY, source, photometry.forced_phot, "forced_lightcurve"),
@@ -167,11 +170,11 @@ class _Places:
         self.session = session
 
     def sky_to_pixel(self, ids: pa.ChunkedArray, ra: pa.ChunkedArray, dec: pa.ChunkedArray) -> pa.Array:
-        def project(_: ExposureKey, exposure: Exposure, a: FloatArray, b: FloatArray) -> Columns:
+        def project(_: ExposureKey, exposure: Exposure, a: FloatArray, b: FloatArray) -> pa.Array:
             x, y = exposure.require_wcs().sky_to_pixel(a, b)
-            return {"x": x, "y": y}
+            return _PIXEL.array({"x": x, "y": y})
 
-        return structs_of_each(self.session, ids, (ra, dec), _types("x", "y"), project)
+        return arrays_of_each(self.session, ids, (ra, dec), _PIXEL.type, project)
 
     def move_position(
         self,
@@ -185,20 +188,20 @@ class _Places:
     ) -> pa.Array:
         def move(
             _: ExposureKey, exposure: Exposure, a: FloatArray, b: FloatArray, *rest: FloatArray
-        ) -> Columns:
+        ) -> pa.Array:
             motion = SpaceMotion(*rest) if self.session.config.space_motion == "auto" else None
             moved_ra, moved_dec = position_on(exposure, a, b, motion)
-            return {"ra": moved_ra, "dec": moved_dec}
+            return _SKY.array({"ra": moved_ra, "dec": moved_dec})
 
         columns = (ra, dec, pm_ra, pm_dec, parallax, ref_epoch)
-        return structs_of_each(self.session, ids, columns, _types("ra", "dec"), move)
+        return arrays_of_each(self.session, ids, columns, _SKY.type, move)
 
     def pixel_to_sky(self, ids: pa.ChunkedArray, x: pa.ChunkedArray, y: pa.ChunkedArray) -> pa.Array:
-        def project(_: ExposureKey, exposure: Exposure, a: FloatArray, b: FloatArray) -> Columns:
+        def project(_: ExposureKey, exposure: Exposure, a: FloatArray, b: FloatArray) -> pa.Array:
             ra, dec = exposure.require_wcs().pixel_to_sky(a, b)
-            return {"ra": ra, "dec": dec}
+            return _SKY.array({"ra": ra, "dec": dec})
 
-        return structs_of_each(self.session, ids, (x, y), _types("ra", "dec"), project)
+        return arrays_of_each(self.session, ids, (x, y), _SKY.type, project)
 
     def psf_image(self, ids: pa.ChunkedArray, x: pa.ChunkedArray, y: pa.ChunkedArray) -> pa.Array:
         x_pixel, y_pixel = floats(x), floats(y)
@@ -223,12 +226,9 @@ class _Places:
         return image_lists(len(ids), parts)
 
 
-def _types(*names: str) -> list[tuple[str, str, pa.DataType]]:
-    return [(name, name, pa.float64()) for name in names]
-
-
-def _struct_sql(fields: Sequence[tuple[str, str, pa.DataType]]) -> str:
-    return "STRUCT(" + ", ".join(f"{quote_identifier(n)} {_SQL_TYPES[t]}" for n, _, t in fields) + ")"
+def _struct_sql(structs: Structs) -> str:
+    fields = (f"{quote_identifier(field.name)} {_SQL_TYPES[field.type]}" for field in structs.type)
+    return f"STRUCT({', '.join(fields)})"
 
 
 def _equal_values(values: FloatArray) -> Iterator[tuple[float, BoolArray]]:

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from forcedsql.arrays import FloatArray
-from forcedsql.database.chunks import list_floats, struct_array
+from forcedsql.database.chunks import Structs, list_floats
 from forcedsql.database.session import Session
 from forcedsql.measure.driver import measure_positions
 from forcedsql.schema import source_columns
@@ -24,7 +24,7 @@ class JointPhotometry:
     def __init__(self, session: Session) -> None:
         self.session = session
         self.config = replace(session.config, deblend="joint")
-        self.fields = [(c.source, c.source, c.type) for c in source_columns(self.config)]
+        self.structs = Structs.of((c.source, c.source, c.type) for c in source_columns(self.config))
 
     def __call__(
         self,
@@ -47,7 +47,7 @@ class JointPhotometry:
             for name, *lists in zip(ids, ra, dec, neighbour_ra, neighbour_dec, strict=True)
         ]
         ends = np.cumsum([0, *map(len, rows)])
-        empty = struct_array({name: (np.empty(0), type_) for name, _, type_ in self.fields}, None)
+        empty = pa.array([], self.structs.type)
         return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), pa.concat_arrays([empty, *rows]))
 
     def _measure(
@@ -59,8 +59,7 @@ class JointPhotometry:
         neighbour_dec: FloatArray,
     ) -> pa.StructArray:
         if exposure_id is None:
-            blank = {name: (np.zeros(len(ra)), type_) for name, _, type_ in self.fields}
-            return struct_array(blank, np.ones(len(ra), np.bool_))
+            return pa.nulls(len(ra), self.structs.type)
         exposure = self.session.open(self.session.keys([exposure_id])[0])
         values = measure_positions(exposure, ra, dec, self.config, neighbours=(neighbour_ra, neighbour_dec))
-        return struct_array({name: (values[source], type_) for name, source, type_ in self.fields}, None)
+        return self.structs.array(values)

@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow as pa
 
 from forcedsql.arrays import FloatArray
-from forcedsql.database.by_exposure import Columns, Fields, structs_of_each
+from forcedsql.database.by_exposure import arrays_of_each
 from forcedsql.database.cache import ExposureKey
-from forcedsql.database.chunks import MeasuredChunk, list_floats
+from forcedsql.database.chunks import MeasuredChunk, Structs, list_floats
 from forcedsql.database.read_ahead import Announcements
 from forcedsql.database.session import Session
 from forcedsql.errors import DatabaseError
@@ -32,15 +32,15 @@ class Photometry:
 
     Attributes
     ----------
-    source, lsst : sequence of (str, str, pyarrow.DataType)
-        Fields of the results.
+    source, lsst : Structs
+        The results.
     """
 
     def __init__(self, session: Session) -> None:
         self.session = session
         self.config = replace(session.config, deblend="none")
-        self.source: Fields = [(c.source, c.source, c.type) for c in source_columns(self.config)]
-        self.lsst: Fields = [(name, c.source, c.type) for name, c in lsst_names(self.config)]
+        self.source = Structs.of((c.source, c.source, c.type) for c in source_columns(self.config))
+        self.lsst = Structs.of((name, c.source, c.type) for name, c in lsst_names(self.config))
         self.announcements = Announcements()
         # By thread, so that threads do not take each other's chunk away.  Not threading.local:
         # DuckDB's own threads get a new Python state, and with it new locals, at every call.
@@ -80,42 +80,42 @@ class Photometry:
         ra: pa.ChunkedArray,
         dec: pa.ChunkedArray,
         numbers: pa.ChunkedArray,
-        fields: Fields,
+        structs: Structs,
     ) -> pa.Array:
         announcement = self.announcements.get(numbers[0].as_py() if len(numbers) else None)
         if announcement is None:
-            return self._measured(ids, ra, dec, fields)
+            return self._measured(ids, ra, dec, structs)
 
-        def measure(key: ExposureKey, exposure: Exposure, a: FloatArray, b: FloatArray) -> Columns:
-            def evaluate(some_ra: FloatArray, some_dec: FloatArray) -> Columns:
-                return measure_positions(exposure, some_ra, some_dec, self.config)
+        def measure(key: ExposureKey, exposure: Exposure, a: FloatArray, b: FloatArray) -> pa.Array:
+            def evaluate(some_ra: FloatArray, some_dec: FloatArray) -> pa.Array:
+                return structs.array(measure_positions(exposure, some_ra, some_dec, self.config))
 
-            columns = announcement.measured(key, a, b, evaluate)
-            return evaluate(a, b) if columns is None else columns
+            results = announcement.measured((key, structs is self.lsst), a, b, evaluate)
+            return evaluate(a, b) if results is None else results
 
-        return structs_of_each(self.session, ids, (ra, dec), fields, measure, known=announcement.keys)
+        return arrays_of_each(self.session, ids, (ra, dec), structs.type, measure, known=announcement.keys)
 
     def _measured(
         self,
         ids: pa.ChunkedArray,
         ra: pa.ChunkedArray,
         dec: pa.ChunkedArray,
-        fields: Fields,
+        structs: Structs,
     ) -> pa.Array:
         before = self._last.get(threading.get_ident(), {})
         now: dict[ExposureKey, MeasuredChunk] = {}
 
-        def measure(key: ExposureKey, exposure: Exposure, a: FloatArray, b: FloatArray) -> Columns:
+        def measure(key: ExposureKey, exposure: Exposure, a: FloatArray, b: FloatArray) -> pa.Array:
             known = before.get(key)
             rows = None if known is None else known.rows_of(a, b)
             if known is not None and rows is not None:
                 now[key] = known
-                return {name: values[rows] for name, values in known.columns.items()}
+                return structs.array({name: values[rows] for name, values in known.columns.items()})
             columns = measure_positions(exposure, a, b, self.config)
             now[key] = MeasuredChunk(a, b, columns)
-            return columns
+            return structs.array(columns)
 
-        result = structs_of_each(self.session, ids, (ra, dec), fields, measure)
+        result = arrays_of_each(self.session, ids, (ra, dec), structs.type, measure)
         if len(self._last) > MOST_THREADS:
             self._last.clear()
         self._last[threading.get_ident()] = now

@@ -9,20 +9,20 @@ time (LIMIT, or a filter on the positions), are measured as they come.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import count
 from threading import Lock
 
 import numpy as np
+import pyarrow as pa
 
 from forcedsql.arrays import AnyArray, FloatArray, IntArray
 from forcedsql.database.cache import ExposureKey
 from forcedsql.native import thread_limit
 
-Columns = dict[str, AnyArray]
-Measure = Callable[[FloatArray, FloatArray], Columns]
+Measure = Callable[[FloatArray, FloatArray], pa.Array]
 
 BATCH = 61_440
 """Positions measured at a time: half of DuckDB's row group, so that no batch lies across two."""
@@ -38,7 +38,7 @@ _MOST_PLACES = 8
 
 @dataclass(slots=True, eq=False)
 class _Batch:
-    columns: "Future[Columns]"
+    results: "Future[pa.Array]"
     left: int
 
 
@@ -60,23 +60,23 @@ class Announcement:
         self._ra, self._dec = ra, dec
         self._lock = Lock()
         self._next = {0}
-        self._batches: OrderedDict[tuple[ExposureKey, int], _Batch] = OrderedDict()
-        self._spent: set[tuple[ExposureKey, int]] = set()
+        self._batches: OrderedDict[tuple[Hashable, int], _Batch] = OrderedDict()
+        self._spent: set[tuple[Hashable, int]] = set()
 
-    def measured(self, key: ExposureKey, ra: FloatArray, dec: FloatArray, measure: Measure) -> Columns | None:
+    def measured(self, key: Hashable, ra: FloatArray, dec: FloatArray, measure: Measure) -> pa.Array | None:
         """Return what is measured at positions of a chunk, or None if they are not for a batch.
 
         Parameters
         ----------
-        key : ExposureKey
-            Batches of different exposures are different ones.
+        key : hashable
+            The exposure and the kind of results: each has its own batches.
         ra, dec : ndarray, (n,) float64, degree
         measure : callable
-            Measures any number of positions.
+            Measures any number of positions: gives an array as long as theirs.
 
         Returns
         -------
-        dict of str to ndarray, (n,), or None
+        pyarrow.Array, (n,), or None
         """
         start = self._place_of(ra, dec)
         if start is None:
@@ -89,12 +89,9 @@ class Announcement:
                 return None
             first = number * BATCH
             rows = slice(max(start, first) - first, min(end, first + BATCH) - first)
-            columns = batch.columns.result()
-            parts.append({name: values[rows] for name, values in columns.items()})
+            parts.append(batch.results.result()[rows])
             self._hand_out(key, number, batch, rows.stop - rows.start)
-        if len(parts) == 1:
-            return parts[0]
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        return parts[0] if len(parts) == 1 else pa.concat_arrays(parts)
 
     def _place_of(self, ra: FloatArray, dec: FloatArray) -> int | None:
         """Return where a chunk begins among the announced positions, None if it is not one run of them."""
@@ -119,7 +116,7 @@ class Announcement:
             _bits(self._dec[rows]), _bits(dec)
         )
 
-    def _batch(self, key: ExposureKey, number: int, measure: Measure, *, may_begin: bool) -> _Batch | None:
+    def _batch(self, key: Hashable, number: int, measure: Measure, *, may_begin: bool) -> _Batch | None:
         place = key, number
         rows = slice(number * BATCH, (number + 1) * BATCH)
         with self._lock:
@@ -135,20 +132,20 @@ class Announcement:
             while len(self._batches) > 2 * thread_limit():
                 self._batches.popitem(last=False)
         try:
-            batch.columns.set_result(measure(self._ra[rows], self._dec[rows]))
+            batch.results.set_result(measure(self._ra[rows], self._dec[rows]))
         except BaseException as error:
-            batch.columns.set_exception(error)
+            batch.results.set_exception(error)
             self._forget(key, number)
             raise
         return batch
 
-    def _hand_out(self, key: ExposureKey, number: int, batch: _Batch, rows: int) -> None:
+    def _hand_out(self, key: Hashable, number: int, batch: _Batch, rows: int) -> None:
         with self._lock:
             batch.left -= rows
         if batch.left <= 0:
             self._forget(key, number)
 
-    def _forget(self, key: ExposureKey, number: int) -> None:
+    def _forget(self, key: Hashable, number: int) -> None:
         with self._lock:
             self._batches.pop((key, number), None)
 

@@ -1,4 +1,4 @@
-"""What SQL adds to a direct call: 100,000 positions on one exposure of 4000 x 4000 pixels.
+"""What SQL adds to a direct call: 40,000 positions on one exposure of 4000 x 4000 pixels.
 
 Run with ``OMP_NUM_THREADS=1 pytest tests/benchmarks --benchmark -s``.
 """
@@ -19,7 +19,7 @@ from forcedsql.simulate import simulate_exposure
 from forcedsql.writer import write_exposure
 from tests.benchmarks.timing import interleaved, print_table
 
-SIZE, POSITIONS = 4000, 100_000
+SIZE, POSITIONS = 4000, 40_000
 
 
 @pytest.fixture(scope="module")

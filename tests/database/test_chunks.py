@@ -3,7 +3,14 @@
 import numpy as np
 import pyarrow as pa
 
-from forcedsql.database.chunks import MeasuredChunk, floats, groups_by_id, image_lists, struct_array
+from forcedsql.database.chunks import (
+    MeasuredChunk,
+    Structs,
+    floats,
+    groups_by_id,
+    image_lists,
+    in_rows,
+)
 from forcedsql.database.images import ImageStack
 
 
@@ -35,11 +42,18 @@ def test_several_arrow_chunks_are_one():
     assert [(name, rows.tolist()) for name, rows in groups_by_id(column)] == [("a", [0]), ("b", [1, 2])]
 
 
-def test_structs_keep_types_and_nulls():
-    columns = {"x": (np.array([1.0, np.nan]), pa.float64()), "f": (np.array([True, False]), pa.bool_())}
-    array = struct_array(columns, np.array([False, True]))
-    assert array.to_pylist() == [{"x": 1.0, "f": True}, None]
-    assert array.type == pa.struct([("x", pa.float64()), ("f", pa.bool_())])
+def test_structs_have_the_names_and_types_of_their_fields():
+    structs = Structs.of([("place", "x", pa.float64()), ("f", "flag", pa.bool_())])
+    array = structs.array({"flag": np.array([True, False]), "x": np.array([1.0, 2.0]), "y": np.zeros(2)})
+    assert array.to_pylist() == [{"place": 1.0, "f": True}, {"place": 2.0, "f": False}]
+    assert array.type == structs.type == pa.struct([("place", pa.float64()), ("f", pa.bool_())])
+
+
+def test_values_come_to_the_rows_that_they_are_for_and_others_are_null():
+    parts = [(np.array([4, 0]), pa.array([1, 2])), (np.array([3]), pa.array([3]))]
+    assert in_rows(5, parts, pa.int64()).to_pylist() == [2, None, None, 3, 1]
+    assert in_rows(2, [], pa.int64()).to_pylist() == [None, None]
+    assert in_rows(2, [(np.array([0, 1]), pa.array([5, 6]))], pa.int64()).to_pylist() == [5, 6]
 
 
 def test_images_of_different_sizes_are_cut_out_of_their_block():

@@ -26,6 +26,10 @@ def small_batches(monkeypatch):
     monkeypatch.setattr(read_ahead, "thread_limit", lambda: 2)
 
 
+def results_at(ra, dec) -> pa.StructArray:
+    return pa.StructArray.from_arrays([pa.array(ra - dec), pa.array(dec > 45)], ["flux", "flag"])
+
+
 class Core:
     """Stands for the measuring core: what it gives depends on the position only."""
 
@@ -34,7 +38,7 @@ class Core:
 
     def __call__(self, ra, dec):
         self.calls.append(len(ra))
-        return {"flux": ra - dec, "flag": dec > 45}
+        return results_at(ra, dec)
 
 
 @pytest.fixture
@@ -42,9 +46,8 @@ def core() -> Core:
     return Core()
 
 
-def assert_measured(columns, rows):
-    np.testing.assert_array_equal(columns["flux"], RA[rows] - DEC[rows])
-    np.testing.assert_array_equal(columns["flag"], DEC[rows] > 45)
+def assert_measured(results, rows):
+    assert results.equals(results_at(RA[rows], DEC[rows]))
 
 
 def fetch(announcement, core, start, end, key=A):
@@ -102,8 +105,8 @@ def test_positions_without_coordinates_and_repeated_ones_are_found(core):
     ra[3000:6000], dec[3000:6000] = 1.0, 2.0
     announcement = Announcement(ra, dec)
     for start in range(0, len(ra), 1000):
-        columns = announcement.measured(A, ra[start : start + 1000], dec[start : start + 1000], core)
-        np.testing.assert_array_equal(columns["flux"], (ra - dec)[start : start + 1000])
+        results = announcement.measured(A, ra[start : start + 1000], dec[start : start + 1000], core)
+        np.testing.assert_array_equal(results.field("flux").to_numpy(), (ra - dec)[start : start + 1000])
     assert sum(core.calls) == 10_000
 
 
@@ -114,7 +117,7 @@ def test_threads_share_the_measurement_of_a_batch():
     def slowly(ra, dec):
         calls.append(len(ra))
         threading.Event().wait(0.05)
-        return {"flux": ra - dec, "flag": dec > 45}
+        return results_at(ra, dec)
 
     def ask(first):
         start.wait()
@@ -126,8 +129,8 @@ def test_threads_share_the_measurement_of_a_batch():
     for thread in threads:
         thread.join()
     assert calls == [4000]
-    for first, columns in results.items():
-        assert_measured(columns, slice(first, first + 1000))
+    for first, found in results.items():
+        assert_measured(found, slice(first, first + 1000))
 
 
 def test_an_error_is_raised_and_its_batch_not_tried_again(core):
@@ -276,6 +279,15 @@ class TestInSql:
         assert con.execute("SELECT announce_positions([2, 1], [5.0, 6.0], [7.0, 8.0])").fetchone() == (1,)
         with pytest.raises(duckdb.InvalidInputException, match=r"1 places, 2 values of ra and 1 of dec; the"):
             con.execute("SELECT announce_positions([1], [5.0, 6.0], [7.0])").fetchall()
+
+    @pytest.mark.parametrize("number", ["NULL", "99"])
+    @pytest.mark.parametrize("kind", ["", "_lsst"])
+    def test_without_an_announcement_positions_are_measured_as_they_come(self, survey, number, kind):
+        at = "'a', 53.1, -28.1"
+        rows = survey.execute(
+            f"SELECT forced_phot{kind}_announced({at}, {number}), forced_phot{kind}({at})"
+        ).fetchall()
+        assert repr(rows[0][0]) == repr(rows[0][1])
 
     def test_a_missing_exposure_is_an_error_and_a_null_gives_nulls(self, survey):
         with pytest.raises(duckdb.InvalidInputException, match="no exposure 'c' is registered"):

@@ -88,7 +88,7 @@ def test_gaias_names_and_the_function_itself(survey):
 
 
 def test_a_table_without_motions_never_calls_the_function(survey, monkeypatch):
-    monkeypatch.setattr(functions, "structs_of_each", None)
+    monkeypatch.setattr(functions, "arrays_of_each", None)
     survey.execute('CREATE TABLE plain AS SELECT id, ra, "dec" FROM stars LIMIT 10')
     survey.execute("CREATE TABLE unmoved AS FROM stars WHERE pm_ra IS NULL AND parallax IS NULL")
     for table in ("plain", "unmoved"):
