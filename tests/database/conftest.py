@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from astropy.wcs import WCS
 
-from forcedsql.database import connect
+from forcedsql.database import connect, measuring
 from forcedsql.exposure import Exposure, ExposureInfo
+from forcedsql.measure.driver import measure_positions
 from forcedsql.psf.analytic import SingleGaussianPsf
 from forcedsql.wcs import FitsWcs
 
@@ -82,3 +83,16 @@ def exposure_file(tmp_path, monkeypatch, opened) -> Callable[..., Path]:
 def con() -> Iterator[duckdb.DuckDBPyConnection]:
     with connect() as connection:
         yield connection
+
+
+@pytest.fixture
+def calls(monkeypatch) -> list[int]:
+    """Number of positions in each call of the measuring core."""
+    counts: list[int] = []
+
+    def counted(exposure, ra, dec, config):
+        counts.append(len(ra))
+        return measure_positions(exposure, ra, dec, config)
+
+    monkeypatch.setattr(measuring, "measure_positions", counted)
+    return counts

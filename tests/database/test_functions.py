@@ -30,19 +30,6 @@ def survey(con, exposure_file) -> duckdb.DuckDBPyConnection:
 
 
 @pytest.fixture
-def calls(monkeypatch) -> list[int]:
-    """Number of positions in each call of the measuring core."""
-    counts: list[int] = []
-
-    def counted(exposure, ra, dec, config):
-        counts.append(len(ra))
-        return measure_positions(exposure, ra, dec, config)
-
-    monkeypatch.setattr(measuring, "measure_positions", counted)
-    return counts
-
-
-@pytest.fixture
 def evaluated(monkeypatch) -> list[int]:
     """Number of rows that DuckDB hands over in each call of a function."""
     counts: list[int] = []

@@ -189,18 +189,6 @@ class TestInSql:
         con.execute("CREATE OR REPLACE TABLE points AS FROM arriving")
         con.unregister("arriving")
 
-    @pytest.fixture
-    def calls(self, monkeypatch) -> list[int]:
-        """Number of positions in each call of the measuring core."""
-        counts: list[int] = []
-
-        def counted(exposure, ra, dec, config):
-            counts.append(len(ra))
-            return measure_positions(exposure, ra, dec, config)
-
-        monkeypatch.setattr(measuring, "measure_positions", counted)
-        return counts
-
     @pytest.mark.parametrize("macro", ["forced_photometry", "forced_measurement"])
     def test_a_table_is_measured_in_batches_and_keeps_its_order(self, survey, calls, macro):
         survey.execute("SET threads = 1")
