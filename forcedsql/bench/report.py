@@ -2,13 +2,16 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from forcedsql.bench.contestants import OURS
 from forcedsql.bench.machine import Machine
 from forcedsql.bench.published import CITATION, LSST, PUBLISHED_POSITIONS
 from forcedsql.bench.roofline import Roofline
+
+if TYPE_CHECKING:
+    from forcedsql.bench.timing import Timing
 
 Table = tuple[tuple[str, ...], ...]
 """Cells as they are printed, the first row of them a header."""
@@ -20,7 +23,7 @@ class Row:
 
     Parameters
     ----------
-    workload : {"catalogue", "light curve"}
+    workload : {"catalogue", "light curve", "sql"}
     psf : str
         Name of the PSF model; `psf_title` says it in full.
     count : int
@@ -56,6 +59,17 @@ class Row:
     megabytes: float = math.nan
     agreement: str = ""
     note: str = ""
+
+    def filled(self, timing: "Timing", yardstick_us: float) -> "Row":
+        """Return the row with what was timed, beside a yardstick's microseconds for each position."""
+        return replace(
+            self,
+            us_each=timing.us_each,
+            times_faster=yardstick_us / timing.us_each,
+            timed=timing.count,
+            seconds=timing.seconds,
+            cpu_seconds=timing.cpu_seconds,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +140,10 @@ def _tables(report: Report) -> list[tuple[str, Table, str]]:
         remark = "* fewer exposures were timed. Files are in the page cache of the system."
         table = _rows_table(report, "light curve", "exposures", cost="ms/exposure", us_per_unit=1e3)
         tables.append((title, table, remark))
+    if report.of("sql"):
+        title = f"SQL: positions on one exposure of {report.side} x {report.side} pixels"
+        remark = "The query and the call give the same Arrow table."
+        tables.append((title, _rows_table(report, "sql", "positions", cost="us/position"), remark))
     if report.rooflines:
         remark = "The floor counts every sum that the definitions need once, on one core."
         tables.append(("Roofline, one thread", _roofline_table(report.rooflines), remark))

@@ -17,6 +17,7 @@ from forcedsql.bench.memory import peak_megabytes
 from forcedsql.bench.psf_models import PSF_MODELS
 from forcedsql.bench.report import Report, Row
 from forcedsql.bench.roofline import Roofline, roofline
+from forcedsql.bench.sql_query import DIRECT, sql_rows
 from forcedsql.bench.timing import Timing, Turns, affordable_turns, interleaved, limited_threads
 from forcedsql.errors import ConfigError
 
@@ -49,6 +50,8 @@ class Options:
         Of the images.
     exposures : int
         Of the light curve; 0 for none.
+    sql : int
+        Positions that are asked for in SQL; 0 for none.
     memory : bool
         Whether peak memory is measured, for the largest size.
 
@@ -65,6 +68,7 @@ class Options:
     rounds: int = 3
     side: int = 4000
     exposures: int = 20
+    sql: int = 40_000
     memory: bool = True
 
     def __post_init__(self) -> None:
@@ -76,8 +80,9 @@ class Options:
             raise ConfigError("--rounds and --sizes must be at least 1, --threads at least 0 (all)")
         if not (self.sizes and self.psfs and self.threads):
             raise ConfigError("--sizes, --psf and --threads need at least one value each")
-        if self.exposures < 0:
-            raise ConfigError(f"--exposures must be at least 0 (no light curve), not {self.exposures}")
+        for option, count in (("exposures", self.exposures), ("sql", self.sql)):
+            if count < 0:
+                raise ConfigError(f"--{option} must be at least 0 (none), not {count}")
         if self.side <= 2 * MARGIN + 1:
             raise ConfigError(f"--image-size must be more than {2 * MARGIN + 1} pixels, not {self.side}")
 
@@ -92,10 +97,16 @@ class Options:
         return MAIN_PSF if MAIN_PSF in self.psfs else self.psfs[0]
 
     @property
+    def psfs_in_files(self) -> tuple[str, ...]:
+        """The PSFs that can be written into files: for light curves and SQL."""
+        return tuple(psf for psf in self.psfs if psf in curves.WRITABLE)
+
+    @property
     def steps(self) -> int:
         """How often `run` calls ``step``."""
-        curve_psfs = sum(psf in curves.WRITABLE for psf in self.psfs) if self.exposures else 0
-        return len(self.psfs) * (len(self.sizes) * len(self.thread_counts) + 1) + curve_psfs
+        in_files = len(self.psfs_in_files)
+        curve_psfs, sql_psfs = in_files * bool(self.exposures), in_files * bool(self.sql)
+        return len(self.psfs) * (len(self.sizes) * len(self.thread_counts) + 1) + curve_psfs + sql_psfs
 
 
 def run(
@@ -121,13 +132,17 @@ def run(
         say(f"{PSF_MODELS[psf].title}: {max(options.sizes):,} positions on {options.side} x {options.side}")
         rows += _catalogue_rows(options, psf, step)
         step()
-    for psf in options.psfs if options.exposures else ():
-        if psf in curves.WRITABLE:
-            say(f"{PSF_MODELS[psf].title}: one position on {options.exposures} exposures")
-            rows += _light_curve_rows(options, psf)
-            step()
-        else:
-            say(f"{PSF_MODELS[psf].title}: no light curve, as forcedsql cannot write this PSF into files")
+    for psf in options.psfs_in_files if options.exposures else ():
+        say(f"{PSF_MODELS[psf].title}: one position on {options.exposures} exposures")
+        rows += _light_curve_rows(options, psf)
+        step()
+    for psf in options.psfs_in_files if options.sql else ():
+        say(f"{PSF_MODELS[psf].title}: {options.sql:,} positions in SQL")
+        rows += _sql_rows(options, psf)
+        step()
+    if (options.exposures or options.sql) and options.psfs_in_files != options.psfs:
+        others = ", ".join(PSF_MODELS[psf].title for psf in options.psfs if psf not in options.psfs_in_files)
+        say(f"{others}: no light curve and no SQL, as forcedsql cannot write this PSF into files")
     slowdown = busy_factor(rows)
     if slowdown > _BUSY:
         say(f"the machine was busy: turns took {slowdown:.1f} times their processor time; figures are noisy")
@@ -136,7 +151,7 @@ def run(
         side=options.side,
         rows=rows,
         rooflines=_rooflines(options, machine, rows),
-        yardsticks={"catalogue": "sep", "light curve": curves.LIGHT_CURVE_YARDSTICK},
+        yardsticks={"catalogue": "sep", "light curve": curves.LIGHT_CURVE_YARDSTICK, "sql": DIRECT},
     )
 
 
@@ -186,26 +201,15 @@ def _case(options: Options, catalogue: Catalogue, size: int, threads: int) -> li
     with limited_threads(threads):
         timings = _timed(able, catalogue, size, options.rounds)
     yardstick = timings[YARDSTICK].us_each if YARDSTICK in timings else math.nan
-    return [_filled(row, timings.get(row.contestant), yardstick) for row in rows]
+    return [
+        row.filled(timings[row.contestant], yardstick) if row.contestant in timings else row for row in rows
+    ]
 
 
 def _timed(able: Sequence[Contestant], catalogue: Catalogue, size: int, rounds: int) -> dict[str, Timing]:
     turns = {each.name: affordable_turns(each, catalogue, size, rounds) for each in able}
     prepared = {each.name: partial(each.prepare, catalogue, turns[each.name].count) for each in able}
     return interleaved(prepared, turns)
-
-
-def _filled(row: Row, timing: Timing | None, yardstick_us: float) -> Row:
-    if timing is None:
-        return row
-    return replace(
-        row,
-        us_each=timing.us_each,
-        times_faster=yardstick_us / timing.us_each,
-        timed=timing.count,
-        seconds=timing.seconds,
-        cpu_seconds=timing.cpu_seconds,
-    )
 
 
 def _agreements(catalogue: Catalogue, names: set[str]) -> dict[str, str]:
@@ -275,8 +279,18 @@ def _light_curve_rows(options: Options, psf: str) -> list[Row]:
             note=each.why_missing(),
             agreement=_flux_ratio(fluxes.get(key), ours) if each.packages else "",
         )
-        rows.append(_filled(blank, timings.get(key), yardstick_us))
+        rows.append(blank.filled(timings[key], yardstick_us) if key in timings else blank)
     return rows
+
+
+def _sql_rows(options: Options, psf: str) -> list[Row]:
+    return sql_rows(
+        psf,
+        side=options.side,
+        count=options.sql,
+        thread_counts=options.thread_counts,
+        rounds=options.rounds,
+    )
 
 
 def _with_threads(threads: int, prepare: Callable[[], curves.Work]) -> curves.Work:

@@ -31,7 +31,9 @@ class ReportFormat(StrEnum):
 def bench(
     quick: Annotated[
         bool,
-        typer.Option("--quick", help="Under a minute: fewer sizes and PSFs, sep only, no light curve."),
+        typer.Option(
+            "--quick", help="Under a minute: fewer sizes and PSFs, sep only, no light curve or SQL."
+        ),
     ] = False,
     sizes: Annotated[
         str | None, typer.Option(metavar="N,N", help="Numbers of positions; 1000,10000,100000 if not given.")
@@ -53,6 +55,10 @@ def bench(
         typer.Option("--lightcurve/--no-lightcurve", help="Whether to time one position on many exposures."),
     ] = None,
     exposures: Annotated[int, typer.Option(help="Exposures of the light curve.")] = 20,
+    sql: Annotated[
+        bool | None,
+        typer.Option("--sql/--no-sql", help="Whether to time 40,000 positions asked for in SQL."),
+    ] = None,
     memory: Annotated[
         bool, typer.Option("--memory/--no-memory", help="Whether to measure peak memory.")
     ] = True,
@@ -75,7 +81,7 @@ def bench(
     lists = (QUICK if quick else {}) | {name: text for name, text in given.items() if text is not None}
     if quick and rounds is None:
         rounds = QUICK_ROUNDS
-    with_curve = not quick if lightcurve is None else lightcurve
+    with_curve, with_sql = (not quick if each is None else each for each in (lightcurve, sql))
     from forcedsql.bench import run
     from forcedsql.bench.timing import blas_can_be_limited
 
@@ -84,6 +90,7 @@ def bench(
         rounds=rounds,
         side=image_size,
         exposures=exposures if with_curve else 0,
+        sql=with_sql,
         memory=memory,
     )
     if not blas_can_be_limited():
@@ -100,7 +107,7 @@ def bench(
 
 
 def parse_options(
-    lists: "Mapping[str, str]", *, rounds: int | None, side: int, exposures: int, memory: bool
+    lists: "Mapping[str, str]", *, rounds: int | None, side: int, exposures: int, sql: bool, memory: bool
 ) -> "Options":
     """Return the options that the command line asks for; what it does not name is the default.
 
@@ -109,6 +116,8 @@ def parse_options(
     lists : mapping of str to str
         Values with commas between them, by the names of `forcedsql.bench.Options`.
     rounds : int or None
+    sql : bool
+        Whether there is a part in SQL.
     side, exposures, memory
         See `forcedsql.bench.Options`.
 
@@ -127,6 +136,8 @@ def parse_options(
         given["peers"] = ()
     if rounds is not None:
         given["rounds"] = rounds
+    if not sql:
+        given["sql"] = 0
     return Options(**given, side=side, exposures=exposures, memory=memory)
 
 

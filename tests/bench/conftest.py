@@ -6,7 +6,9 @@ import pytest
 
 from forcedsql.bench import Options, Report, run
 
-SMALL = Options(sizes=(20, 50), psfs=("gaussian", "coadd"), threads=(1, 2), rounds=2, side=220, exposures=2)
+SMALL = Options(
+    sizes=(20, 50), psfs=("gaussian", "coadd"), threads=(1, 2), rounds=2, side=220, exposures=2, sql=60
+)
 
 
 @pytest.fixture(scope="session")

@@ -53,12 +53,25 @@ def test_memory_is_measured_once_per_contestant_for_the_largest_size(report):
 def test_light_curves_are_of_the_psfs_that_files_can_hold(report, said):
     rows = report.of("light curve")
     assert {row.psf for row in rows} == {"gaussian"}
-    assert any("no light curve" in line for line in said)
+    assert any("CoaddPsf of 12 Piff inputs: no light curve and no SQL" in line for line in said)
     ours = [row for row in rows if row.contestant == "forcedsql SQL"]
     assert [row.threads for row in ours] == [1, 2]
     for row in rows:
         if row.contestant.endswith("photutils"):
             assert row.agreement.endswith("difference 0") or "e-" in row.agreement, row.agreement
+
+
+def test_a_query_in_sql_is_beside_the_direct_call_and_gives_its_fluxes(report):
+    rows = report.of("sql")
+    assert {row.psf for row in rows} == {"gaussian"}
+    assert [(row.threads, row.contestant) for row in rows] == [
+        (threads, name) for threads in (1, 2) for name in ("forcedsql.measure", "SQL")
+    ] * 2
+    assert {row.work.partition(", ")[2] for row in rows} == {"random order", "ordered by dec"}
+    for direct, query in zip(rows[::2], rows[1::2], strict=True):
+        assert direct.times_faster == 1.0
+        assert query.times_faster == pytest.approx(direct.us_each / query.us_each)
+        assert query.agreement == "PSF flux: largest difference 0"
 
 
 def test_every_psf_and_size_has_a_floor_below_what_was_measured(report):
@@ -86,7 +99,7 @@ def test_text_and_markdown_name_the_machine_and_every_contestant(report):
 
 def test_markdown_tables_have_as_many_cells_in_every_line(report):
     blocks = [b.splitlines() for b in as_markdown(report).split("\n\n") if b.startswith("|")]
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     for lines in blocks:
         assert len({line.count("|") for line in lines}) == 1
 
@@ -143,18 +156,32 @@ def test_options_that_cannot_be_used_are_named(options, text):
 
 def test_as_many_steps_are_made_as_were_announced():
     options = Options(
-        sizes=(5,), psfs=("piff", "gaussian"), threads=(1,), peers=(), side=200, exposures=1, memory=False
+        sizes=(5,),
+        psfs=("piff", "gaussian"),
+        threads=(1,),
+        peers=(),
+        side=200,
+        exposures=1,
+        sql=5,
+        memory=False,
     )
     steps = []
     run(options, step=lambda: steps.append(1))
-    assert len(steps) == options.steps == 6
+    assert len(steps) == options.steps == 8
 
 
 def test_a_peer_that_is_not_installed_has_a_row_that_says_so_and_a_busy_machine_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "sep", None)
     monkeypatch.setattr(suite, "busy_factor", lambda _: 2.5)
     alone = Options(
-        sizes=(20,), psfs=("gaussian",), threads=(1,), peers=("sep",), side=220, exposures=1, memory=False
+        sizes=(20,),
+        psfs=("gaussian",),
+        threads=(1,),
+        peers=("sep",),
+        side=220,
+        exposures=1,
+        sql=0,
+        memory=False,
     )
     said = []
     report = run(replace(alone, rounds=1), say=said.append)

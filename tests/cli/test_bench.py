@@ -11,7 +11,7 @@ from forcedsql.errors import ConfigError
 pytestmark = pytest.mark.filterwarnings("ignore")  # of peers
 
 TINY = ("--sizes", "20", "--psf", "gaussian", "--threads", "1", "--rounds", "1", "--image-size", "200")
-ALONE = (*TINY, "--peers", "none", "--no-lightcurve", "--no-memory")
+ALONE = (*TINY, "--peers", "none", "--no-lightcurve", "--no-sql", "--no-memory")
 
 
 def test_the_table_is_on_stdout_and_the_rest_on_stderr(cli):
@@ -35,7 +35,7 @@ def test_files_are_written(cli, tmp_path):
 
 
 def test_quick_is_a_smaller_run_and_options_beside_it_count(cli):
-    quick = parse_options(QUICK, rounds=2, side=4000, exposures=0, memory=True)
+    quick = parse_options(QUICK, rounds=2, side=4000, exposures=0, sql=False, memory=True)
     assert (quick.sizes, quick.psfs, quick.peers) == ((1000, 10_000), ("gaussian", "varying"), ("sep",))
     result = cli("bench", "--quick", *ALONE, "--format", "json")
     assert {row["count"] for row in json.loads(result.out)["rows"]} == {20}
