@@ -6,31 +6,34 @@ CREATE OR REPLACE MACRO fluxes_of(table_name, flux, id := NULL, group_column := 
     WITH __named AS (
         FROM query(
             'SELECT *' || select_as(id, '__id') || select_as(flux, '__flux') || select_as(group_column, '__by')
-            || ', [*COLUMNS(lambda c: lower(c) IN (''__none'', lower('''
-            || replace(flux, '''', '''''') || 'Err'')))] AS __error' || from_table(table_name))
+            || ', coalesce(*COLUMNS(lambda c: lower(c) IN (''__none'', lower('''
+            || replace(flux, '''', '''''') || 'Err'')))) AS __error' || from_table(table_name))
     ),
     __candidates AS (
         SELECT
             __flux,
             __error,
-            [*COLUMNS('(?i)^(__none|__by)$')] AS by_given,
-            [*COLUMNS('(?i)^(__none|__id)$')] AS id_given,
-            [*COLUMNS('(?i)^(__none|objectId)$')] AS object_id,
-            [*COLUMNS('(?i)^(__none|sourceId)$')] AS source_id,
-            [*COLUMNS('(?i)^(__none|diaObjectId)$')] AS dia_object_id,
-            [*COLUMNS('(?i)^(__none|id)$')] AS plain_id
+            coalesce(*COLUMNS('(?i)^(__none|__by)$')) AS by_given,
+            row(*COLUMNS('(?i)^(__none|__id|objectId|sourceId|diaObjectId|id)$')) AS any_id,
+            coalesce(*COLUMNS('(?i)^(__none|__id)$')) AS id_given,
+            coalesce(*COLUMNS('(?i)^(__none|objectId)$')) AS object_id,
+            coalesce(*COLUMNS('(?i)^(__none|sourceId)$')) AS source_id,
+            coalesce(*COLUMNS('(?i)^(__none|diaObjectId)$')) AS dia_object_id,
+            coalesce(*COLUMNS('(?i)^(__none|id)$')) AS plain_id
         FROM __named
     )
     SELECT
-        CASE WHEN found_column(by_given) THEN list_last(by_given) END::VARCHAR AS by_group,
-        CASE WHEN found_column(id_given) THEN list_last(id_given)
-             WHEN found_column(object_id) THEN list_last(object_id)
-             WHEN found_column(source_id) THEN list_last(source_id)
-             WHEN found_column(dia_object_id) THEN list_last(dia_object_id)
-             WHEN found_column(plain_id) THEN list_last(plain_id)
-             ELSE error('a table has no column objectId, sourceId, diaObjectId or id; name it') END AS id,
+        CASE WHEN found_column(by_given) THEN by_given END::VARCHAR AS by_group,
+        CASE WHEN found_column(id_given) THEN id_given
+             WHEN found_column(object_id) THEN object_id
+             WHEN found_column(source_id) THEN source_id
+             WHEN found_column(dia_object_id) THEN dia_object_id
+             WHEN found_column(plain_id) THEN plain_id
+             WHEN no_column(any_id)
+             THEN error('a table has no column objectId, sourceId, diaObjectId or id; name it')
+             END AS id,
         __flux::DOUBLE AS flux,
-        CASE WHEN found_column(__error) THEN list_last(__error) END::DOUBLE AS flux_err
+        CASE WHEN found_column(__error) THEN __error END::DOUBLE AS flux_err
     FROM __candidates;
 
 -- Helper: two tables row by row, with the group of the measured row.

@@ -21,9 +21,14 @@ CREATE OR REPLACE MACRO table_of(table_name) AS
 CREATE OR REPLACE MACRO from_table(table_name) AS
     ' FROM (SELECT NULL AS __none, * FROM ' || table_of(table_name) || ')';
 
--- Helper: was a column found beside __none?  Then it is the second of the two.
-CREATE OR REPLACE MACRO found_column(columns_found) AS
-    len(columns_found) = 2;
+-- Helper: was a column found beside __none?  Types are known when a query is planned, and so the
+-- branches of a CASE that are not taken cost nothing.
+CREATE OR REPLACE MACRO found_column(value) AS
+    typeof(value) <> '"NULL"';
+
+-- Helper: was none found?  A column that is NULL throughout may have no type, and counts as one.
+CREATE OR REPLACE MACRO no_column(__none_and_others) AS
+    typeof(__none_and_others) = typeof(row(NULL));
 
 -- id, ra and dec of a table, view or CTE.  They are found by their usual names, the first of
 -- objectId, sourceId, diaObjectId, id; ra, coord_ra; dec, coord_dec; or are named as arguments.
@@ -37,51 +42,53 @@ CREATE OR REPLACE MACRO positions_of(positions, id := NULL, ra := NULL, "dec" :=
     ),
     __candidates AS (
         SELECT
-            [*COLUMNS('(?i)^(__none|__id)$')] AS id_given,
-            [*COLUMNS('(?i)^(__none|objectId)$')] AS object_id,
-            [*COLUMNS('(?i)^(__none|sourceId)$')] AS source_id,
-            [*COLUMNS('(?i)^(__none|diaObjectId)$')] AS dia_object_id,
-            [*COLUMNS('(?i)^(__none|id)$')] AS plain_id,
-            [*COLUMNS('(?i)^(__none|__ra)$')] AS ra_given,
-            [*COLUMNS('(?i)^(__none|ra)$')] AS plain_ra,
-            [*COLUMNS('(?i)^(__none|coord_ra)$')] AS coord_ra,
-            [*COLUMNS('(?i)^(__none|__dec)$')] AS dec_given,
-            [*COLUMNS('(?i)^(__none|dec)$')] AS plain_dec,
-            [*COLUMNS('(?i)^(__none|coord_dec)$')] AS coord_dec,
-            [*COLUMNS('(?i)^(__none|pm_ra)$')] AS pm_ra,
-            [*COLUMNS('(?i)^(__none|pmra)$')] AS pmra,
-            [*COLUMNS('(?i)^(__none|pm_dec)$')] AS pm_dec,
-            [*COLUMNS('(?i)^(__none|pmdec)$')] AS pmdec,
-            [*COLUMNS('(?i)^(__none|parallax)$')] AS parallax,
-            [*COLUMNS('(?i)^(__none|ref_epoch)$')] AS ref_epoch
+            coalesce(*COLUMNS('(?i)^(__none|__id)$')) AS id_given,
+            coalesce(*COLUMNS('(?i)^(__none|objectId)$')) AS object_id,
+            coalesce(*COLUMNS('(?i)^(__none|sourceId)$')) AS source_id,
+            coalesce(*COLUMNS('(?i)^(__none|diaObjectId)$')) AS dia_object_id,
+            coalesce(*COLUMNS('(?i)^(__none|id)$')) AS plain_id,
+            row(*COLUMNS('(?i)^(__none|__ra|ra|coord_ra)$')) AS any_ra,
+            coalesce(*COLUMNS('(?i)^(__none|__ra)$')) AS ra_given,
+            coalesce(*COLUMNS('(?i)^(__none|ra)$')) AS plain_ra,
+            coalesce(*COLUMNS('(?i)^(__none|coord_ra)$')) AS coord_ra,
+            row(*COLUMNS('(?i)^(__none|__dec|dec|coord_dec)$')) AS any_dec,
+            coalesce(*COLUMNS('(?i)^(__none|__dec)$')) AS dec_given,
+            coalesce(*COLUMNS('(?i)^(__none|dec)$')) AS plain_dec,
+            coalesce(*COLUMNS('(?i)^(__none|coord_dec)$')) AS coord_dec,
+            coalesce(*COLUMNS('(?i)^(__none|pm_ra)$')) AS pm_ra,
+            coalesce(*COLUMNS('(?i)^(__none|pmra)$')) AS pmra,
+            coalesce(*COLUMNS('(?i)^(__none|pm_dec)$')) AS pm_dec,
+            coalesce(*COLUMNS('(?i)^(__none|pmdec)$')) AS pmdec,
+            coalesce(*COLUMNS('(?i)^(__none|parallax)$')) AS parallax,
+            coalesce(*COLUMNS('(?i)^(__none|ref_epoch)$')) AS ref_epoch
         FROM __named
     )
     SELECT
-        CASE WHEN found_column(id_given) THEN list_last(id_given)
-             WHEN found_column(object_id) THEN list_last(object_id)
-             WHEN found_column(source_id) THEN list_last(source_id)
-             WHEN found_column(dia_object_id) THEN list_last(dia_object_id)
-             WHEN found_column(plain_id) THEN list_last(plain_id)
+        CASE WHEN found_column(id_given) THEN id_given
+             WHEN found_column(object_id) THEN object_id
+             WHEN found_column(source_id) THEN source_id
+             WHEN found_column(dia_object_id) THEN dia_object_id
+             WHEN found_column(plain_id) THEN plain_id
              END AS id,
-        CASE WHEN found_column(ra_given) THEN list_last(ra_given)
-             WHEN found_column(plain_ra) THEN list_last(plain_ra)
-             WHEN found_column(coord_ra) THEN list_last(coord_ra)
-             ELSE error('the positions have no column ra or coord_ra; name it: ra := ...')
+        CASE WHEN found_column(ra_given) THEN ra_given
+             WHEN found_column(plain_ra) THEN plain_ra
+             WHEN found_column(coord_ra) THEN coord_ra
+             WHEN no_column(any_ra) THEN error('the positions have no column ra or coord_ra; name it: ra := ...')
              END::DOUBLE AS ra,
-        CASE WHEN found_column(dec_given) THEN list_last(dec_given)
-             WHEN found_column(plain_dec) THEN list_last(plain_dec)
-             WHEN found_column(coord_dec) THEN list_last(coord_dec)
-             ELSE error('the positions have no column dec or coord_dec; name it: "dec" := ...')
+        CASE WHEN found_column(dec_given) THEN dec_given
+             WHEN found_column(plain_dec) THEN plain_dec
+             WHEN found_column(coord_dec) THEN coord_dec
+             WHEN no_column(any_dec) THEN error('the positions have no column dec or coord_dec; name it: "dec" := ...')
              END::DOUBLE AS "dec",
-        CASE WHEN found_column(pm_ra) THEN list_last(pm_ra)
-             WHEN found_column(pmra) THEN list_last(pmra)
+        CASE WHEN found_column(pm_ra) THEN pm_ra
+             WHEN found_column(pmra) THEN pmra
              END::DOUBLE AS pm_ra,
-        CASE WHEN found_column(pm_dec) THEN list_last(pm_dec)
-             WHEN found_column(pmdec) THEN list_last(pmdec)
+        CASE WHEN found_column(pm_dec) THEN pm_dec
+             WHEN found_column(pmdec) THEN pmdec
              END::DOUBLE AS pm_dec,
-        CASE WHEN found_column(parallax) THEN list_last(parallax) END::DOUBLE AS parallax,
-        CASE WHEN found_column(ref_epoch) THEN list_last(ref_epoch)
-             WHEN list_last(pm_ra) <> 0 OR list_last(pmra) <> 0 OR list_last(pm_dec) <> 0 OR list_last(pmdec) <> 0
+        CASE WHEN found_column(parallax) THEN parallax END::DOUBLE AS parallax,
+        CASE WHEN found_column(ref_epoch) THEN ref_epoch
+             WHEN pm_ra <> 0 OR pmra <> 0 OR pm_dec <> 0 OR pmdec <> 0
              THEN error('the positions have proper motions but no column ref_epoch; add the Julian year '
                         'at which they hold (SELECT *, 2016.0 AS ref_epoch) or leave the motions out')
              END::DOUBLE AS ref_epoch

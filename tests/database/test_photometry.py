@@ -102,6 +102,12 @@ class TestPositions:
         columns = 'NULL::BIGINT AS objectId, 5 AS id, NULL::DOUBLE AS ra, 9 AS coord_ra, 2 AS "dec"'
         assert found(columns) == [(None, None, 2.0)]
 
+    def test_columns_of_nothing_but_null_are_columns(self, con):
+        query = "WITH c AS (SELECT 1 AS id, NULL AS ra, NULL AS coord_dec) FROM positions_of(c)"
+        assert con.execute(query).fetchall()[0][:3] == (1, None, None)
+        with pytest.raises(duckdb.InvalidInputException, match="no column dec or coord_dec"):
+            con.execute("WITH c AS (SELECT 1 AS id, NULL AS ra) FROM positions_of(c)").fetchall()
+
     @pytest.mark.parametrize("quote", ["", "'"])
     def test_columns_named_as_arguments_bare_or_as_text(self, found, quote):
         arguments = f', id := {quote}my_id{quote}, ra := {quote}alpha{quote}, "dec" := {quote}delta{quote}'
