@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -15,13 +14,9 @@ from forcedsql.bench.psf_models import PSF_MODELS
 from forcedsql.bench.report import Row
 from forcedsql.bench.timing import Turns, interleaved, limited_threads
 from forcedsql.database import connect, ingest
-from forcedsql.exposure import Exposure
 from forcedsql.measure import measure
 from forcedsql.readers import open_exposure
 from forcedsql.writer import write_exposure
-
-if TYPE_CHECKING:
-    import duckdb
 
 DIRECT, QUERY = "forcedsql.measure", "SQL"
 """The yardstick, and what is compared with it: both give an Arrow table of every column."""
@@ -52,10 +47,18 @@ def sql_rows(psf: str, *, side: int, count: int, thread_counts: Sequence[int], r
         ingest(con, file, exposure_id=_ID)
         exposure = open_exposure(file)
         ra, dec = catalogue.sky(exposure, count)
+
+        def query() -> pa.Table:
+            return con.sql(f"FROM forced_photometry('{_ID}', positions)").to_arrow_table()
+
         rows = []
         for order, places in (("random order", np.arange(count)), ("ordered by dec", np.argsort(dec))):
             positions = pa.table({"id": places, "ra": ra[places], "dec": dec[places]})
-            contestants = _contestants(con, exposure, positions)
+            con.register("arriving", positions)
+            con.execute("CREATE OR REPLACE TABLE positions AS FROM arriving")
+            con.unregister("arriving")
+            direct = partial(measure, exposure, positions, columns="source")
+            contestants: _Contestants = {DIRECT: direct, QUERY: query}
             for threads in thread_counts:
                 blank = Row(
                     workload="sql",
@@ -68,17 +71,6 @@ def sql_rows(psf: str, *, side: int, count: int, thread_counts: Sequence[int], r
                 )
                 rows += _case(blank, contestants, rounds)
         return rows
-
-
-def _contestants(con: "duckdb.DuckDBPyConnection", exposure: Exposure, positions: pa.Table) -> _Contestants:
-    con.register("arriving", positions)
-    con.execute("CREATE OR REPLACE TABLE positions AS FROM arriving")
-    con.unregister("arriving")
-    query = f"FROM forced_photometry('{_ID}', positions)"
-    return {
-        DIRECT: partial(measure, exposure, positions, columns="source"),
-        QUERY: lambda: con.sql(query).to_arrow_table(),
-    }
 
 
 def _case(blank: Row, contestants: _Contestants, rounds: int) -> list[Row]:
