@@ -15,7 +15,7 @@ from forcedsql.readers.inert_objects import Bag, Global, Unbuilt, inert_global, 
 
 _NEWEST_PROTOCOL = 5
 _LONGEST_INTEGER = 9
-_LONGEST_LINE = 1000
+_LONGEST_LINE, _LONGEST_TEXT_LINE = 1000, 1 << 20
 _KEY_TYPES = (str, bytes, bool, int, float, type(None))
 
 _BYTE, _SHORT, _INT = struct.Struct("<B"), struct.Struct("<H"), struct.Struct("<i")
@@ -93,9 +93,9 @@ class _Interpreter:
         """Return the next number of the stream."""
         return form.unpack(self.take(form.size))[0]
 
-    def line(self) -> bytes:
+    def line(self, longest: int = _LONGEST_LINE) -> bytes:
         """Return the next line of text in the stream."""
-        end = self.data.find(b"\n", self.at, self.at + _LONGEST_LINE)
+        end = self.data.find(b"\n", self.at, self.at + longest)
         if end < 0:
             raise ReadError(f"the pickle is cut short: no line ends after byte {self.at}")
         return self.take(end - self.at + 1)[:-1]
@@ -286,7 +286,7 @@ _HANDLERS: Mapping[int, Callable[[_Interpreter], None]] = {
     0x8A: _push(lambda s: _integer(s.take(s.number(_BYTE)))),
     0x8B: _push(lambda s: _integer(s.take(s.number(_LENGTH)))),
     ord("G"): _push(lambda s: s.number(_DOUBLE)),
-    ord("V"): _push(lambda s: s.line().decode("raw-unicode-escape")),
+    ord("V"): _push(lambda s: s.line(_LONGEST_TEXT_LINE).decode("raw-unicode-escape")),
     ord("X"): _push(_text(_LENGTH)),
     0x8C: _push(_text(_BYTE)),
     0x8D: _push(_text(_LONG_LENGTH)),

@@ -32,6 +32,13 @@ def test_plain_values_come_back_in_every_protocol(value, protocol):
     assert read_inert_pickle(pickle.dumps(value, protocol)) == value
 
 
+@pytest.mark.parametrize("protocol", range(6))
+def test_long_texts_come_back_in_every_protocol(protocol):
+    # Protocol 0 writes a text as a line, and all but ASCII in six bytes.
+    text = "\u0100" * 100_000
+    assert read_inert_pickle(pickle.dumps(text, protocol)) == text
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.binary(max_size=400), st.integers(3, 5))
 def test_bytes_come_back(value, protocol):
