@@ -152,15 +152,16 @@ class MeasuredChunk:
             self._sorted = own[order], order
         own, order = self._sorted
         rows = order[np.minimum(np.searchsorted(own, keys), len(own) - 1)]
-        same = _bits(self.ra)[rows] == _bits(ra)
-        same &= _bits(self.dec)[rows] == _bits(dec)
+        same = bits(self.ra)[rows] == bits(ra)
+        same &= bits(self.dec)[rows] == bits(dec)
         return rows if same.all() else None
 
 
-def _bits(values: FloatArray) -> AnyArray:
+def bits(values: FloatArray) -> AnyArray:
+    """Return the bits of numbers, (n,) uint64: unlike the numbers, those of NaN are equal."""
     return np.ascontiguousarray(values).view(UINT64)
 
 
 def _keys(ra: FloatArray, dec: FloatArray) -> AnyArray:
     # Bits rather than values, so that NaN equals itself; odd factors keep ra and dec apart.
-    return _bits(ra) * UINT64.type(0x9E3779B97F4A7C15) ^ _bits(dec) * UINT64.type(0xC2B2AE3D27D4EB4F)
+    return bits(ra) * UINT64.type(0x9E3779B97F4A7C15) ^ bits(dec) * UINT64.type(0xC2B2AE3D27D4EB4F)

@@ -6,7 +6,7 @@ call per group.  A NULL exposure gives NULL; a NULL or NaN position gives a flag
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
@@ -133,10 +133,19 @@ def sql_functions(session: Session) -> tuple[SqlFunction, ...]:
     return (
         _vectorised("forced_phot", _AT_SKY, source, photometry.forced_phot, "forced_lightcurve"),
         _vectorised("forced_phot_lsst", _AT_SKY, lsst, photometry.forced_phot_lsst),
-        _together("announce_positions", _LISTS, "BIGINT", photometry.announce, "announced_positions"),
-        _together("forced_phot_announced", _AHEAD, source, photometry.announced, "forced_photometry"),
-        _together(
-            "forced_phot_lsst_announced", _AHEAD, lsst, photometry.announced_lsst, "forced_measurement"
+        _vectorised(
+            "announce_positions", _LISTS, "BIGINT", photometry.announce, "announced_positions", together=True
+        ),
+        _vectorised(
+            "forced_phot_announced", _AHEAD, source, photometry.announced, "forced_photometry", together=True
+        ),
+        _vectorised(
+            "forced_phot_lsst_announced",
+            _AHEAD,
+            lsst,
+            photometry.announced_lsst,
+            "forced_measurement",
+            together=True,
         ),
         _vectorised("forced_phot_joint", _AT_LISTS, joint_structs, joint, "forced_photometry_joint"),
         _vectorised("move_position", _MOVING, sky, places.move_position, "move_position"),
@@ -151,16 +160,16 @@ def sql_functions(session: Session) -> tuple[SqlFunction, ...]:
 
 
 def _vectorised(
-    name: str, parameters: Mapping[str, str], returns: str, call: Callable[..., pa.Array], macro: str = ""
+    name: str,
+    parameters: Mapping[str, str],
+    returns: str,
+    call: Callable[..., pa.Array],
+    macro: str = "",
+    *,
+    together: bool = False,
 ) -> SqlFunction:
     names = (name, f"{macro}: {OPEN_WITH_FORCEDSQL}") if macro else (name,)
-    return SqlFunction(names, parameters, returns, _one_line_errors(call), MEANINGS[name])
-
-
-def _together(
-    name: str, parameters: Mapping[str, str], returns: str, call: Callable[..., pa.Array], macro: str
-) -> SqlFunction:
-    return replace(_vectorised(name, parameters, returns, call, macro), together=True)
+    return SqlFunction(names, parameters, returns, _one_line_errors(call), MEANINGS[name], together=together)
 
 
 class _Places:

@@ -18,8 +18,9 @@ from threading import Lock
 import numpy as np
 import pyarrow as pa
 
-from forcedsql.arrays import AnyArray, FloatArray, IntArray
+from forcedsql.arrays import FloatArray, IntArray
 from forcedsql.database.cache import ExposureKey
+from forcedsql.database.chunks import bits
 from forcedsql.native import thread_limit
 
 Measure = Callable[[FloatArray, FloatArray], pa.Array]
@@ -98,22 +99,23 @@ class Announcement:
         if not len(ra):
             return None
         with self._lock:
-            likely = [start for start in self._next if self._is_at(start, ra, dec)]
-            start = likely[0] if likely else self._search(ra, dec)
+            start = next((likely for likely in self._next if self._is_at(likely, ra, dec)), None)
+            if start is None:
+                start = self._search(ra, dec)
             if start is not None:
                 self._next.discard(start)
                 self._next.add(start + len(ra))
         return start
 
     def _search(self, ra: FloatArray, dec: FloatArray) -> int | None:
-        here: IntArray = np.flatnonzero(_bits(self._ra) == _bits(ra[:1]))
-        here = here[_bits(self._dec)[here] == _bits(dec[:1])][:_MOST_PLACES]
+        here: IntArray = np.flatnonzero(bits(self._ra) == bits(ra[:1]))
+        here = here[bits(self._dec)[here] == bits(dec[:1])][:_MOST_PLACES]
         return next((start for start in here.tolist() if self._is_at(start, ra, dec)), None)
 
     def _is_at(self, start: int, ra: FloatArray, dec: FloatArray) -> bool:
         rows = slice(start, start + len(ra))
-        return np.array_equal(_bits(self._ra[rows]), _bits(ra)) and np.array_equal(
-            _bits(self._dec[rows]), _bits(dec)
+        return np.array_equal(bits(self._ra[rows]), bits(ra)) and np.array_equal(
+            bits(self._dec[rows]), bits(dec)
         )
 
     def _batch(self, key: Hashable, number: int, measure: Measure, *, may_begin: bool) -> _Batch | None:
@@ -170,8 +172,3 @@ class Announcements:
     def get(self, number: int | None) -> Announcement | None:
         """Return an announcement, None if there is none of that number any more."""
         return None if number is None else self._last.get(number)
-
-
-def _bits(values: FloatArray) -> AnyArray:
-    # Bits rather than values, so that NaN equals itself.
-    return np.ascontiguousarray(values).view(np.uint64)

@@ -4,7 +4,7 @@ import os
 import sys
 
 if __name__ == "__main__":
-    # One core is this worker's share, and its own threads take it; NumPy's would come on top.
+    # The C library's threads take what processors a call has; NumPy's would come on top.
     for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
     # Last, so that a checkout's other folders never stand before what is installed.
